@@ -1,4 +1,5 @@
-//! A BSMP client over TCP: requests with their retries, and the three ways in which one can fail.
+//! A BSMP client over TCP: requests with their retries, and the three ways in which a request can
+//! fail.
 //!
 //! `client` and `s3mp_master` are the same program in the other two protocols.
 //!
@@ -29,7 +30,7 @@ pub(crate) fn regulate(address: &str, setpoint: u8) -> Result<u8, Box<dyn Error>
         // The node understood the request and refused it, for example because the variable is
         // read-only.
         Err(line::Error::Protocol(bsmp::Error::Remote(refusal))) => println!("not set: {refusal}"),
-        // Nobody answered, not even to the retries.
+        // No answer came, not even to the retries.
         Err(line::Error::TimedOut) => return Err("nobody answers: is the framing the right one?".into()),
         // The port failed, or a size does not fit. The link may be used again after each of these.
         Err(error) => return Err(error.into()),

@@ -1,4 +1,5 @@
-//! An SMP client over TCP: requests with their retries, and the three ways in which one can fail.
+//! An SMP client over TCP: requests with their retries, and the three ways in which a request can
+//! fail.
 //!
 //! `bsmp_client` and `s3mp_master` are the same program in the other two protocols.
 //!
@@ -20,8 +21,8 @@ use anysmp::smp::{Client, os};
 /// Asks a device for the sizes of its buffers, and for an echo.
 pub(crate) fn greet(address: &str, text: &str) -> Result<String, Box<dyn Error>> {
     let port = Tcp::connect(address, Duration::from_secs(3))?;
-    // The framing's buffer holds a received message; the link's memory holds one to send, and the
-    // bytes on their way.
+    // The framing's buffer holds a received message; the link's memory holds a message to send, and
+    // the bytes in transit.
     let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
     // A console device prints text between its frames: it goes to the sink.
     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?
@@ -33,7 +34,7 @@ pub(crate) fn greet(address: &str, text: &str) -> Result<String, Box<dyn Error>>
         // The device understood the request and refused it, here because it does not have the
         // command.
         Err(line::Error::Protocol(client::Error::Remote(refusal))) => println!("no sizes: {refusal}"),
-        // Nobody answered, not even to the retries.
+        // No response came, not even to the retries.
         Err(line::Error::TimedOut) => return Err("nobody answers: is the framing the right one?".into()),
         // The port failed, or a size does not fit. The link may be used again after each of these.
         Err(error) => return Err(error.into()),

@@ -2,7 +2,7 @@
 //!
 //! `serve` is what firmware has, for any port and any flash. On a board the port is, for example,
 //! `Ticking::new(uart, TICK).with_byte_time(BYTE)`; here it is a TCP connection, the flash is RAM,
-//! and a boot loader that does what MCUboot does at a reset replaces the real one.
+//! and a boot loader that acts like MCUboot at a reset replaces the real one.
 //!
 //! ```sh
 //! cargo run --features host --example dfu_server &
@@ -34,7 +34,7 @@ use embedded_storage::nor_flash::NorFlash;
 /// The slots of the linker script and of MCUboot, in whole erase pages.
 const PRIMARY: Region = Region::new(0, 256 << 10);
 const SECONDARY: Region = Region::new(256 << 10, 256 << 10);
-/// The pages that keep the progress of an upload over a power cut; nothing else uses them.
+/// The pages that keep the progress of an upload across a power cut; nothing else uses them.
 const CHECKPOINT: Region = Region::new(512 << 10, 8 << 10);
 
 struct Os;
@@ -45,11 +45,11 @@ impl os::Commands for Os {
     }
 }
 
-/// Serves until the device is to be reset, or a connection ends. `None` if a size or the layout of
+/// Serves until the device has to be reset, or a connection ends. `None` if a size or the layout of
 /// the flash cannot work.
 pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) -> Option<After> {
-    // The scratch memory must have at least `slots::scratch_len` bytes; more makes fewer and longer
-    // reads.
+    // The scratch memory must have at least `slots::scratch_len` bytes; a longer one makes fewer
+    // and longer reads.
     let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY)], [0; 512]);
     // The mode of the MCUboot build, and its `CONFIG_BOOT_MAX_IMG_SECTORS`.
     let config = Config { checkpoint: Some(CHECKPOINT), ..Config::swap_move(flash::geometry(flash), 64) };
@@ -73,7 +73,7 @@ pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) 
             // The end of a connection. A serial port has none.
             Err(line::Error::Closed) => return Some(After::Nothing),
             // An overrun, a pulled cable: `link.counters()` counts it, the client asks again, the
-            // link goes on. A loop that ended here would leave a device that nobody can manage
+            // link stays usable. A loop that ended here would leave a device that cannot be managed
             // until its next power cycle.
             Err(_) => {}
         }
@@ -85,8 +85,8 @@ pub(crate) fn serve(port: impl Read + Write + Clock, flash: &mut impl NorFlash) 
 /// The flash of the board: writes of 8 bytes, erase pages of 4 KiB.
 type Flash<'m> = RamNor<'m, 8, 4096>;
 
-/// Lives through `lives` starts of the board, with clients from `listener`; returns what the boot
-/// loader did at each.
+/// Runs the board for `lives` starts, with clients from `listener`; returns the result of the boot
+/// loader at each.
 pub(crate) fn live(listener: &TcpListener, lives: usize) -> Result<Vec<Boot>, Box<dyn StdError + Send + Sync>> {
     let mut memory = vec![0xFF; (CHECKPOINT.start + CHECKPOINT.len) as usize];
     Builder::new(Version::new(1, 0, 0)).build(b"the first program", &mut Sha256::new(), &mut memory)?;

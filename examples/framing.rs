@@ -1,7 +1,7 @@
 //! A framing of your own: one byte of length, then the message.
 //!
-//! It follows the four rules of `anysmp::framing`, and any link, protocol and port goes with it.
-//! What it lacks is a check: it is for lines that lose bytes but never change them.
+//! It follows the four rules of `anysmp::framing`, and works with any link, protocol and port. It
+//! has no checksum: it is for lines that lose bytes but never change them.
 //!
 //! ```sh
 //! cargo run --example framing
@@ -15,7 +15,7 @@ use heapless::Vec;
 // ---- the framing ----
 
 /// The frame that is arriving: its length, and the part of the message that has come. A framing may
-/// as well borrow its buffer, as the crate's own do.
+/// also borrow its buffer, as the crate's own do.
 pub(crate) struct Short(pub(crate) Vec<u8, 256>);
 
 impl Short {

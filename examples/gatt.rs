@@ -21,8 +21,7 @@ use anysmp::smp::{Group, os};
 
 // ---- the device ----
 
-/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then lives from
-/// callbacks.
+/// The application: registers `gatt::SERVICE` with `gatt::CHARACTERISTIC`, then runs in callbacks.
 struct Peripheral<'b, S> {
     server: S,
     requests: Reassembly<'b>,
@@ -30,8 +29,8 @@ struct Peripheral<'b, S> {
 }
 
 impl<S: Service> Peripheral<'_, S> {
-    /// The stack calls this with the value of each write. An error is the ATT error to answer it
-    /// with.
+    /// The stack calls this with the value of each write. An error is the ATT error of the
+    /// response.
     fn on_write(&mut self, mut value: &[u8], mtu: u16, mut notify: impl FnMut(&[u8])) -> Result<(), u8> {
         // A message may take several writes: until the last one there is nothing to do.
         if self.requests.push(&mut value).or(Err(gatt::VALUE_NOT_ALLOWED))? == Progress::Message {
@@ -43,8 +42,8 @@ impl<S: Service> Peripheral<'_, S> {
         Ok(())
     }
 
-    /// The stack calls this when the connection ends, and when notifications are switched off: half
-    /// a message has no rest then.
+    /// The stack calls this when the connection ends, and when notifications are switched off: the
+    /// rest of half a message will not come.
     fn on_disconnect(&mut self) {
         self.requests.reset();
     }
@@ -63,9 +62,9 @@ impl Handler for Device {
     }
 }
 
-// ---- a phone, and what is between the two ----
+// ---- a phone, and the connection between the two ----
 
-/// One connection at this MTU; returns what the device echoed.
+/// Opens a connection at this MTU; returns the echo of the device.
 pub(crate) fn talk(mtu: u16, text: &str) -> Result<String, Box<dyn Error>> {
     let (mut writes, mut notifications) = (VecDeque::new(), VecDeque::new());
     let (mut request, mut tx) = ([0; 512], [0; 512]);

@@ -1,4 +1,5 @@
-//! An S3MP master over TCP: requests with their retries, and the three ways in which one can fail.
+//! An S3MP master over TCP: requests with their retries, and the three ways in which a request can
+//! fail.
 //!
 //! `client` and `bsmp_client` are the same program in the other two protocols.
 //!
@@ -32,7 +33,7 @@ pub(crate) fn heat(address: &str, on: bool) -> Result<u64, Box<dyn Error>> {
         Ok(()) => println!("set"),
         // The slave understood the request and refused it, for example because it is a sensor.
         Err(line::Error::Protocol(s3mp::Error::Remote(refusal))) => println!("not set: {refusal}"),
-        // Nobody answered, not even to the retries.
+        // No response came, not even to the retries.
         Err(line::Error::TimedOut) => return Err("nobody answers: is the framing the right one?".into()),
         // The port failed, or a size does not fit. The link may be used again after each of these.
         Err(error) => return Err(error.into()),

@@ -17,7 +17,7 @@ use anysmp::s3mp::slave::After;
 use anysmp::s3mp::value::{self, Value};
 use anysmp::s3mp::{Address, Refusal, Resources, Slave};
 
-/// The application: a heater, which is on or off, and the temperature that it makes.
+/// The application: a heater, which is on or off, and the temperature that it produces.
 pub(crate) struct Heater {
     is_on: bool,
 }

@@ -17,12 +17,12 @@ use anysmp::port::Tcp;
 use anysmp::smp::server::{After, AllowAll, Answer, Answers, Handler, Incoming, Reply};
 use anysmp::smp::{Empty, Error, Group, Server, os};
 
-/// The application. Echo works by itself; a command that is not implemented gets "not supported".
+/// The application. Echo works by itself; a command that is not implemented is refused with "not
+/// supported".
 pub(crate) struct Device;
 
 impl os::Commands for Device {
-    /// Says that a reset is welcome. It happens after the response has left: see `After::Reset`
-    /// below.
+    /// Permits a reset. It happens after the response has left: see `After::Reset` below.
     fn reset(&mut self, _: os::Reset) -> Result<Empty, Error> {
         Ok(Empty {})
     }
@@ -40,8 +40,8 @@ impl Handler for Device {
 /// Serves one client, until it leaves or asks for a reset.
 pub(crate) fn serve(stream: TcpStream) -> Result<After, Box<dyn StdError + Send + Sync>> {
     let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
-    // A client whose response was lost repeats its request; with this memory a write does not run
-    // twice then.
+    // A client whose response was lost repeats its request; with this memory the write does not run
+    // twice.
     let mut answers = [0; Answers::memory_len(1, 32)];
     let mut server = Server::new(Device, AllowAll).with_parameters(1, 512).with_memory(&mut answers);
     let mut link = Link::new(Tcp::new(stream)?, Console::new(&mut message), &mut memory)?;

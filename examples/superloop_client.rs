@@ -1,8 +1,8 @@
 //! An SMP client in a superloop: one exchange at a time, with its retries, and the loop never
 //! waits.
 //!
-//! Its whole state is one struct. An exchange begins when the application wants it to and ends in
-//! some later turn; whatever else the loop has to do goes on meanwhile.
+//! Its whole state is one struct. The application begins an exchange, which ends in some later
+//! turn; meanwhile the loop does its other work.
 //!
 //! ```sh
 //! cargo run --example superloop_client
@@ -36,7 +36,7 @@ struct Asker<'b> {
 }
 
 impl Asker<'_> {
-    /// Begins to ask for an echo.
+    /// Begins to request an echo.
     fn ask(&mut self, text: &'static str) -> Result<(), Error<Infallible, client::Error>> {
         self.asked = Some(Exchange::begin(&mut self.line, &mut self.client, &Echo::new(text), &mut ())?);
         Ok(())
@@ -73,7 +73,7 @@ impl Asker<'_> {
 
 // ---- a device at the other end of a fake wire ----
 
-/// The outcome of a question, and the milliseconds that it took.
+/// The outcome of a request, and the milliseconds that it took.
 type Heard = (Result<String, String>, u32);
 
 /// Asks for an echo while the device is switched off, and then while it is on; returns both

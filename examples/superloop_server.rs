@@ -1,9 +1,9 @@
 //! An SMP server in a superloop: no driver, no interrupt, no executor, and the loop never waits.
 //!
-//! Its whole state is one struct, which may as well be in a static or be a resource of RTIC. One
-//! turn of the loop looks once at everything: bytes, time, messages, bytes; a page of flash, for a
-//! slot that is erased ahead of an upload; the watchdog. The longest turn is one page, or the
-//! longest command.
+//! Its whole state is one struct, which may also be in a static or be a resource of RTIC. One turn
+//! of the loop looks once at everything: bytes, time, messages, bytes; a page of flash, for a slot
+//! that is erased ahead of an upload; the watchdog. The longest turn is one page, or the longest
+//! command.
 //!
 //! ```sh
 //! cargo run --example superloop_server
@@ -84,8 +84,8 @@ impl<'b> Device<'b> {
 const REQUESTS: &[u8] =
     b"\x06\x09ABAKAAAGAAAAAKFhZGJoaeJ8\n\x06\x09ABAKAAAGAAABAKFhZGJoaaWv\n\x06\x09AAsIAAABAAECAKDBYQ==\n";
 
-/// Lets the device serve them; returns what it printed, how many pages it erased and whether its
-/// watchdog was content.
+/// Runs the device until it has served them; returns its output, the number of pages it erased, and
+/// true if its watchdog was fed in time.
 pub(crate) fn talk() -> Result<(String, u32, bool), Box<dyn StdError>> {
     let (mut near, mut far) = Fake::pair();
     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);

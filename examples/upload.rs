@@ -22,7 +22,7 @@ pub(crate) fn upgrade(
     image: &[u8],
     mut show: impl FnMut(UpgradeEvent),
 ) -> Result<UpgradeReport, Box<dyn Error>> {
-    // By the hash of the file a device recognises an interrupted upload, and continues it.
+    // The device recognises an interrupted upload by the hash of the file, and continues it.
     let sha = sha256(&mut &image[..], image.len() as u64)?;
     let mut upgrade = Upgrade::new(Upload::new(image).with_sha(sha))?.with_confirm(true);
     let mut client = Client::new(0);
@@ -38,7 +38,7 @@ pub(crate) fn upgrade(
             // The transfer has ended; its outcome is in the report, never an `Err` of `run`.
             Ended::Done(report) => return Ok(report),
             // The device restarts. A USB port vanishes then, so it is opened again, and the same
-            // routine goes on.
+            // routine continues.
             Ended::Reopen => {}
             Ended::Stopped => return Err("nobody asked it to stop".into()),
         }

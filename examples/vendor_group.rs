@@ -101,7 +101,7 @@ impl Lamps {
 
 // ---- both ends in one process ----
 
-/// One exchange: `show` is given what the client understood.
+/// Makes one exchange: `show` is given the decoded response.
 fn call<R: Request>(
     lamps: &mut Lamps,
     client: &mut Client,

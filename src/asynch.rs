@@ -18,7 +18,7 @@
 //! use core::time::Duration;
 //! use embedded_io_async::{Read, Write};
 //!
-//! /// Asks the board on the other UART for an echo; returns whether it is well. `port` is, for
+//! /// Asks the board on the other UART for an echo; returns true if it answers. `port` is, for
 //! /// example, a `Timed` with the delay of your executor, in a `Clocked` with its clock.
 //! async fn is_well(port: impl Read + Write + Clock) -> bool {
 //!     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
@@ -36,8 +36,8 @@
 //! # Errors
 //!
 //! An error of the port does not end a link: a half-received frame is dropped and counted, the
-//! error is returned, and the next call goes on. So must a server's loop, or the device cannot be
-//! managed any more after the first overrun:
+//! error is returned, and the next call continues. A server's loop must continue too: otherwise the
+//! device can no longer be managed after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{asynch::{Link, Service}, framing::Framing, port::Clock};
@@ -49,8 +49,8 @@
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server).await {
-//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
-//!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
+//!         Ok(after) => { /* the response has left: reset, if `after` requests it */ }
+//!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
 //! # }
@@ -66,7 +66,7 @@
 //! when they are dropped before they are ready. A frame that had begun to leave is sent in full
 //! before the next one, or, where a frame has to leave in one piece, the peer is brought into step
 //! first. A request in flight is forgotten: its late response is foreign to the next request, or is
-//! awaited where the protocol cannot tell them apart (BSMP).
+//! awaited where the protocol cannot distinguish them (BSMP).
 
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -86,8 +86,8 @@ crate::line::driver!();
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Sends one request and waits for its response, with the client's timeout and retries.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
-    /// the sink.
+    /// Late responses and other foreign messages are counted and dropped; unsolicited messages go
+    /// to the sink.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         }
     }
 
-    /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
+    /// Runs a routine until it is done, needs the port reopened, or `on_event` stops it.
     ///
     /// After [`Ended::Reopen`] and [`Ended::Stopped`] the same routine may be run again, on this
     /// link or on another.
@@ -158,8 +158,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     ///
     /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
     /// not have. If there is an action, such as a reset, and the response cannot be sent, the
-    /// action is returned all the same: the request was accepted. A port that has failed for good
-    /// fails in the next call.
+    /// action is returned all the same: the request was accepted. A port that has failed
+    /// permanently fails in the next call.
     ///
     /// # Cancellation
     ///
@@ -193,7 +193,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if len == 0 {
                 return Ok(after);
             }
-            // The action counts for more than the error: see the docs.
+            // The action matters more than the error: see the docs.
             match self.deliver(len).await {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
@@ -277,7 +277,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
                     // Not before the first look at the port: a server that sends something on each
-                    // tick would never look.
+                    // tick would never read the port.
                     None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
                     None => {}
                 }

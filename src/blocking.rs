@@ -18,7 +18,7 @@
 //! use core::time::Duration;
 //! use embedded_io::{Read, Write};
 //!
-//! /// Asks the board on the other UART for an echo; returns whether it is well.
+//! /// Asks the board on the other UART for an echo; returns true if it answers.
 //! fn is_well(uart: impl Read + Write) -> bool {
 //!     let (mut message, mut memory) = ([0; 256], [0; Console::sizes_of(256).memory()]);
 //!     let (tick, byte) = (Duration::from_millis(10), Duration::from_micros(86));
@@ -37,8 +37,8 @@
 //! # Errors
 //!
 //! An error of the port does not end a link: a half-received frame is dropped and counted, the
-//! error is returned, and the next call goes on. So must a server's loop, or the device cannot be
-//! managed any more after the first overrun:
+//! error is returned, and the next call continues. A server's loop must continue too: otherwise the
+//! device can no longer be managed after the first overrun:
 //!
 //! ```no_run
 //! # use anysmp::{blocking::Link, framing::Framing, line::Service, port::Clock};
@@ -50,8 +50,8 @@
 //! # let count = |_| ();
 //! loop {
 //!     match link.serve(&mut server) {
-//!         Ok(after) => { /* the response has left: reset, if `after` says so */ }
-//!         Err(error) => count(error), // an overrun, a pulled cable: the link goes on
+//!         Ok(after) => { /* the response has left: reset, if `after` requests it */ }
+//!         Err(error) => count(error), // an overrun, a pulled cable: the link stays usable
 //!     }
 //! }
 //! # }
@@ -79,8 +79,8 @@ crate::line::driver!();
 impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
     /// Sends one request and waits for its response, with the client's timeout and retries.
     ///
-    /// Late responses and other foreign messages are counted and dropped; unasked messages go to
-    /// the sink.
+    /// Late responses and other foreign messages are counted and dropped; unsolicited messages go
+    /// to the sink.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink> Link<'_, P, F, S> {
         }
     }
 
-    /// Runs a routine until it is done, needs the port reopened, or `on_event` breaks off.
+    /// Runs a routine until it is done, needs the port reopened, or `on_event` stops it.
     ///
     /// After [`Ended::Reopen`] and [`Ended::Stopped`] the same routine may be run again, on this
     /// link or on another.
@@ -143,8 +143,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     ///
     /// The link's own, and [`Error::Size`] if the service promises a buffer that the framing does
     /// not have. If there is an action, such as a reset, and the response cannot be sent, the
-    /// action is returned all the same: the request was accepted. A port that has failed for good
-    /// fails in the next call.
+    /// action is returned all the same: the request was accepted. A port that has failed
+    /// permanently fails in the next call.
     pub fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
@@ -172,7 +172,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
             if len == 0 {
                 return Ok(after);
             }
-            // The action counts for more than the error: see the docs.
+            // The action matters more than the error: see the docs.
             match self.deliver(len) {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
@@ -248,7 +248,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                     Some(Heard::Message) => return Ok(Arrival::Message),
                     Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
                     // Not before the first look at the port: a server that sends something on each
-                    // tick would never look.
+                    // tick would never read the port.
                     None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
                     None => {}
                 }

@@ -65,7 +65,7 @@
 //! let client = Client::new().with_address(Address::node(5).unwrap());
 //! let request = variable::Read { id: 0, size: Some(2) };
 //!
-//! // What a driver does for you: `let value = link.call(&mut client, &request)?;`
+//! // A driver does this for you: `let value = link.call(&mut client, &request)?;`
 //! let mut tx = [0; 16];
 //! let (len, pending) = client.request(&request, &mut tx)?;
 //! assert_eq!(tx[..len], [5, 0x10, 0, 1, 0]);
@@ -78,9 +78,9 @@
 //! # The line
 //!
 //! An answer names neither its request nor its sender, and packets on RS-485 are kept apart by
-//! silence alone. The gap, the turn-around and the drain of a link, what BSMP cannot tell apart,
-//! and how a half-duplex port is switched are described where they are done: [`client`] for
-//! answers, [`framing::packet`](crate::framing::packet) for silence, [`port`](crate::port) for
+//! silence alone. The gap, the turn-around and the drain of a link, the answers that BSMP cannot
+//! distinguish, and the switching of a half-duplex port are described in these modules: [`client`]
+//! for answers, [`framing::packet`](crate::framing::packet) for silence, [`port`](crate::port) for
 //! RS-485 direction.
 //!
 //! # Coverage
@@ -95,22 +95,23 @@
 //!
 //! # Interpretation
 //!
-//! Where the text contradicts itself, or libbsmp contradicts the text, this crate does the
-//! following.
+//! Where the specification contradicts itself, or libbsmp contradicts the specification, this crate
+//! does the following.
 //!
-//! * The answer to "write and read" (0x28) is 0x11 with the value, as the description of the
-//!   command says; the table of the English text says 0xE0.
+//! * The answer to "write and read" (0x28) is 0x11 with the value, as in the description of the
+//!   command; the table of the English text has 0xE0.
 //! * The curve list carries type, block size, number of blocks in this order (section 3.4.10).
 //! * Groups 0 and 1 are read-only and group 2 is writable, whatever they contain. libbsmp computes
 //!   their type. A group of 128 has size 0 and keeps its type bit, which libbsmp inverts.
 //! * A group write is all or nothing: if one value is refused, or the node is busy, nothing is
 //!   stored. libbsmp stores the good values and answers 0xE4.
-//! * A binary operation does not consult the value check, as in libbsmp.
+//! * A binary operation skips the value check, as in libbsmp.
 //! * A curve block may be written with 0 bytes of data, which libbsmp refuses. An empty group may
 //!   be written with no values; group 2 then answers 0xE0, groups 0 and 1 answer 0xE6.
 //! * The checksum of a curve covers the bytes of all of its blocks in their order; libbsmp may stop
 //!   at the first.
-//! * Ids in "create group" have to ascend, as in libbsmp, else 0xE3. The text is silent.
+//! * Ids in "create group" have to ascend, as in libbsmp, else 0xE3. The specification does not
+//!   mention this.
 //! * "Busy" (0xE8) changes nothing. libbsmp does not report it for variables and groups.
 //! * A request or an answer that does not fit the node's buffers is 0xE7, and nothing is changed or
 //!   executed.

@@ -1,8 +1,8 @@
-//! Copies and cuts of byte slices that cannot panic, and their fingerprints.
+//! Copies and cuts byte slices without a panic, and computes their fingerprints.
 
 /// Copies `from` to the front of `to`, up to the shorter length. `copy_from_slice` panics if the
-/// lengths differ, and a compiler that saves space cannot see that they never do. This loop becomes
-/// the same `memcpy`.
+/// lengths differ, and the compiler cannot see that they never do when it optimises for size. This
+/// loop becomes the same `memcpy`.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     // The shorter of the two ends the loop, so no length is compared.
     for (to, from) in to.iter_mut().zip(from) {
@@ -12,7 +12,7 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
 
 /// Returns the first `len` bytes, for callers that have counted them.
 ///
-/// If there are fewer, a debug build stops and a release build goes on with no bytes. Not for
+/// If there are fewer, a debug build stops and a release build continues with no bytes. Not for
 /// lengths from the wire.
 #[inline]
 pub(crate) fn front(bytes: &[u8], len: usize) -> &[u8] {

@@ -53,7 +53,7 @@
 //! * A known key that comes twice is an error in a request, because a server must not guess which
 //!   one was meant. In a response the first one counts.
 //! * `null` for an optional key means that the key is absent. Tags and simple values are skipped;
-//!   floats are read where a vendor's command has one.
+//!   floats are read where a vendor's command has them.
 //! * Text need not be UTF-8: no server checks it.
 
 mod float;

@@ -6,7 +6,7 @@
 //! | [`Sum`]: two's complement of the sum of all bytes, modulo 256 | BSMP, S3MP | 0x23 |
 //!
 //! Both accept the bytes in pieces of any length. Over data followed by their own check, both give
-//! 0, so a receiver can test them without knowing where the data end.
+//! 0, so a receiver can test them without knowing the end of the data.
 //!
 //! The CRC has two forms with the same results: tables on hosts, and arithmetic on bare metal and
 //! with the feature `small`, where 8 KiB of tables cost more than the seven instructions per byte
@@ -27,7 +27,7 @@ use tables as xmodem;
 pub struct Crc16(u16);
 
 impl Crc16 {
-    /// A CRC of no bytes yet.
+    /// The CRC of no bytes.
     #[must_use]
     pub fn new() -> Self {
         Self(0)
@@ -86,7 +86,7 @@ impl defmt::Format for Crc16 {
 pub struct Sum(u8);
 
 impl Sum {
-    /// A sum of no bytes yet, whose check byte is 0.
+    /// The sum of no bytes, whose check byte is 0.
     #[must_use]
     pub const fn new() -> Self {
         Self(0)

@@ -16,7 +16,7 @@
 //!
 //! **Interpretation.** After a group of 254 bytes that ends the data, the paper of Cheshire and
 //! Baker (1999) opens another, empty group; some implementations leave it out. The encoder writes
-//! it, the decoder accepts both forms.
+//! it; the decoder accepts both forms.
 
 mod decoder;
 mod encoder;

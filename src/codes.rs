@@ -2,7 +2,7 @@
 
 /// Defines the constants of a newtype over `u8`, and its `name`, from one list.
 ///
-/// The set is open: a code that the list does not have is a value like any other, without a name.
+/// The set is open: a code that is not in the list is a value like any other, without a name.
 macro_rules! codes {
     ($type:ident, $($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
         impl $type {

@@ -1,5 +1,5 @@
 //! Writes a file to flash so that it survives resets and power cuts: sessions, write units, erase
-//! pages, checkpoints, jobs of operations. No boot loader is in it.
+//! pages, checkpoints, jobs of operations. It depends on no boot loader.
 //!
 //! ```text
 //!   Command ─▶ begin ─▶ Job ─▶ flash::run, flash::asynch::run ─▶ Outcome

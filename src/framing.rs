@@ -1,7 +1,7 @@
 //! Framings: find whole messages in a byte stream, and put messages into frames.
 //!
 //! A [`Framing`] depends on no protocol and no port. Bytes go in with [`push`](Framing::push),
-//! which returns after each step what it found; a completed message is borrowed afterwards with
+//! which returns the result of each step; a completed message is borrowed afterwards with
 //! [`message`](Framing::message). Bytes come out of an [`Encoder`] in runs of any size, so that no
 //! second buffer as large as the message is needed. The encoder does not borrow the message but is
 //! given it at each call, so a half-sent frame can be kept in a static next to the buffer that
@@ -171,7 +171,7 @@ pub enum Progress<'i> {
     /// A message is complete: [`Framing::message`] returns it until the next `push`, `idle` or
     /// `reset`.
     Message,
-    /// Bytes outside of any frame, in the order of their arrival: console text on the same wire.
+    /// Bytes outside any frame, in the order of their arrival: console text on the same wire.
     Text(&'i [u8]),
 }
 
@@ -214,7 +214,7 @@ pub enum Error {
     Abandoned,
     /// The peer, or our buffer: the message is longer than the buffer of the decoder.
     TooLong,
-    /// We: the message to send does not fit what the framing can express.
+    /// We: the framing cannot express the message to send.
     Unsendable,
 }
 
@@ -300,11 +300,11 @@ pub trait Framing {
     /// Returns the lengths of the buffers that suit this framing and its receive buffer.
     fn sizes(&self) -> Sizes;
 
-    /// Returns the most bytes on the wire for a message of `message` bytes, without the
-    /// [`preamble`](Self::preamble).
+    /// Returns the maximum number of bytes on the wire for a message of `message` bytes, without
+    /// the [`preamble`](Self::preamble).
     fn max_encoded_len(&self, message: usize) -> usize;
 
-    /// Consumes bytes from the front of `input` and returns what they led to.
+    /// Consumes bytes from the front of `input` and returns the result.
     ///
     /// Call it until it returns [`Progress::More`]; only then is `input` empty.
     ///
@@ -347,7 +347,8 @@ pub trait Encoder {
     /// The shortest `out`, in bytes, with which every call makes progress.
     const MIN_OUT: usize;
 
-    /// Writes the next bytes of the frame of `message` to the front of `out` and returns how many.
+    /// Writes the next bytes of the frame of `message` to the front of `out` and returns their
+    /// number.
     ///
     /// Returns 0 exactly when the frame is complete, if `out` holds at least
     /// [`MIN_OUT`](Self::MIN_OUT) bytes.
@@ -372,8 +373,8 @@ pub struct Sizes {
     /// The buffer size that a device with this framing may promise to its peers, for example in the
     /// parameters of SMP. A peer subtracts its [`OVERHEAD`](Framing::OVERHEAD).
     pub buffer: usize,
-    /// The most bytes sent in one write: a line on the console, the longest frame if it must be
-    /// [whole](Framing::WHOLE), else 128.
+    /// The maximum number of bytes sent in one write: a line on the console, the longest frame if
+    /// it must be [whole](Framing::WHOLE), else 128.
     pub out: usize,
     /// The minimum length of a read of the port: 64 for streams, the longest datagram for
     /// datagrams.

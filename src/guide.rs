@@ -1,15 +1,15 @@
 //! The guide: one page for each thing that a user of this crate decides or adds.
 //!
-//! | page | answers |
+//! | page | subject |
 //! |---|---|
-//! | [`buffers`] | which buffers there are, and how long each must be |
-//! | [`ports`] | which wrapper a port needs; RS-485, USB, ticks, low power, old HALs |
+//! | [`buffers`] | all buffers, and the length of each |
+//! | [`ports`] | the wrapper for each port; RS-485, USB, ticks, low power, old HALs |
 //! | [`no_link`] | UDP and Bluetooth LE without a link or a driver |
-//! | [`errors`] | what each error means, what is retried, what must not run twice |
-//! | [`self_confirm`] | how new firmware confirms itself after a self-test |
-//! | [`boot_mode`] | which boot mode a device has, and what that changes |
+//! | [`errors`] | the meaning of each error, retries, requests that must not run twice |
+//! | [`self_confirm`] | new firmware that confirms itself after a self-test |
+//! | [`boot_mode`] | the boot mode of a device, and its consequences |
 //! | [`adding_a_group`] | typed commands of your own, on both ends |
-//! | [`adding_a_framing`] | a framing of your own, and what to test |
+//! | [`adding_a_framing`] | a framing of your own, and its tests |
 //! | [`sirius`] | the counterparts of pydrs and siriuspy, for the power supplies of Sirius |
 //!
 //! The pages are part of the documentation only: no build contains them, and their code runs as

@@ -51,7 +51,7 @@
 //!     let mut link = Link::new(port, Console::new(&mut message), &mut memory)?;
 //!     let mut server = Server::new(handler, AllowAll).with_parameters(1, 256);
 //!     loop {
-//!         let _ = link.serve(&mut server); // a reset to do, or an error: go on
+//!         let _ = link.serve(&mut server); // a reset to do, or an error: continue
 //!     }
 //! }
 //! ```
@@ -139,7 +139,7 @@
 //!
 //! # Features
 //!
-//! None is on by default. Firmware picks; a program on a host takes `host`.
+//! None is on by default. Firmware picks the ones that it needs; a program on a host uses `host`.
 //!
 //! | feature | in `host` | adds |
 //! |---|---|---|
@@ -164,8 +164,8 @@
 //!   hash.
 //! * A frame check is not a proof. About 3 damaged console frames in a million pass their CRC-16;
 //!   BSMP and S3MP have a sum of 8 bits.
-//! * A BSMP answer names no request. One that comes after the drain time may pass for the next
-//!   answer.
+//! * A BSMP answer names no request. An answer that comes after the drain time may pass for
+//!   the next one.
 //! * Buffers and messages have at most 65,535 bytes.
 //! * A server without [answer memory](smp::Server::with_memory) runs a repeated write
 //!   twice.

@@ -76,7 +76,7 @@
 //!
 //! A timeout starts when the last byte of a request has left: when the port has accepted it and, if
 //! the framing has a byte time ([`Framing::byte_time`]), when the line can have carried it. If part
-//! of a response has arrived when the timeout ends, the wait goes on where the framing can bound it
+//! of a response has arrived when the timeout ends, the wait continues if the framing can bound it
 //! ([`Framing::is_arriving`]): at most for the time that the longest message takes on the line.
 //!
 //! # Sending
@@ -112,9 +112,9 @@
 //! With the feature `defmt`, each dropped message is logged with the reason: `warn` if it was
 //! damaged, `debug` if it answers no request. Nothing else is logged, and no byte of any message.
 //!
-//! What your program prints of this crate's types, by `Debug` or `defmt::Format`, shows names,
-//! versions and echoes, and of everything that may be a secret only the length: messages, payloads
-//! and buffers, values of settings, contents of files, lines and outputs of a shell, tokens.
+//! `Debug` and `defmt::Format` of this crate's types print names, versions and echoes. Of anything
+//! that may be a secret they print only the length: messages, payloads and buffers, values of
+//! settings, contents of files, lines and outputs of a shell, tokens.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -165,8 +165,8 @@ pub enum Event {
 }
 
 /// A framing with its buffers and the state of the line. See the [module](self).
-// In this order, with the short fields first: a Cortex-M0 reaches halfwords and bytes only at the
-// front of a struct by one instruction.
+// Short fields come first: a Cortex-M0 can reach halfwords and bytes with one instruction only at
+// the front of a struct.
 #[repr(C)]
 pub struct Line<'b, F: Framing, R: Role = Asking> {
     framing: F,
@@ -209,16 +209,16 @@ impl<'b, F: Framing> Line<'b, F> {
         Self::build(framing, memory)
     }
 
-    /// Sets whether the first request waits until the peer had time for the preamble in front of
-    /// it: [`Framing::PREAMBLE_PAUSE`], 50 ms on a console and nothing elsewhere. True by default,
-    /// and right for a serial line, where somebody may have typed half a line before.
+    /// Sets whether the first request waits until the peer has had time for the preamble in front
+    /// of it: [`Framing::PREAMBLE_PAUSE`], 50 ms on a console and nothing elsewhere. True by default, and
+    /// right for a serial line, where somebody may have typed half a line already.
     ///
     /// With false the preamble and the first request leave at once: for a connection that is new
     /// to the peer too, such as TCP, a pipe or Bluetooth. Keep true for a TCP port that passes its
     /// bytes on to a serial line: a shell there may lose the first request, which costs a timeout.
     ///
     /// A preamble after a timeout or after a send that was given up always has its time. A line
-    /// that has received a message, and nothing damaged, needs no preamble before its first
+    /// that has received messages, none of them damaged, needs no preamble before its first
     /// request.
     ///
     /// Set it before the first message is sent: afterwards it changes nothing.
@@ -232,8 +232,8 @@ impl<'b, F: Framing> Line<'b, F> {
 }
 
 impl<'b, F: Framing> Line<'b, F, Serving> {
-    /// A line for servers only: no [`Exchange`] and no [`Run`] can begin on it, and what only they
-    /// need is not linked.
+    /// A line for servers only: no [`Exchange`] and no [`Run`] can begin on it, and code that only
+    /// they need is not linked.
     ///
     /// # Errors
     ///
@@ -308,8 +308,8 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
         }
     }
 
-    /// The last message received, for example to read the text beside an error. Empty if it was
-    /// damaged.
+    /// The last message received, for example to read the text that came with an error. Empty if it
+    /// was damaged.
     pub fn message(&self) -> &[u8] {
         self.framing.message()
     }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The *hash* of an image is the value of its one hash TLV; it identifies the image in the image
-//! commands. It is not the SHA-256 of the file that an upload carries.
+//! commands. It is not the SHA-256 of the file that an upload contains.
 //!
 //! | to | start at |
 //! |---|---|

@@ -5,7 +5,7 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | a port whose `read` gives up after a while, and a clock (SysTick, a timer, `embassy_time`) | [`Clocked`]: every limit holds to two ticks |
+//! | a port whose `read` gives up after a while, and a clock (SysTick, a timer, `embassy_time`) | [`Clocked`]: every limit is kept to within two ticks |
 //! | a port whose `read` gives up after a tick, and no clock | [`Ticking`] |
 //! | a port whose `read` waits forever, and a delay | `Timed` (feature `hal`), in a [`Clocked`] if there is a clock, too |
 //! | a reader and a writer, for example USB CDC | [`Join`], inside one of these |
@@ -22,8 +22,8 @@
 //! * `Ok(0)` from `read` means the end of the connection. A datagram port must not return it for an
 //!   empty datagram.
 //! * Any other error means that bytes may be lost (an overrun, a parity error, a pulled cable). The
-//!   link drops a half-received frame, counts the failure and returns the error; the next call goes
-//!   on, as every loop in this crate's examples does.
+//!   link drops a half-received frame, counts the failure and returns the error; the next call
+//!   continues, as every loop in this crate's examples does.
 //! * `write` accepts at least one byte or fails. `flush` returns when all bytes are sent, ideally
 //!   when the last stop bit has left: timeouts start there.
 //! * In async, `read` and `write` must not have moved any byte if their future is dropped before it
@@ -84,7 +84,7 @@
 //!
 //! # RS-485
 //!
-//! The driver calls `flush` after each frame: that is where a half-duplex port releases the line.
+//! The driver calls `flush` after each frame, and a half-duplex port releases the line there.
 //! `write` sets DE (driver enable); `flush` waits until the *last stop bit* has left (the
 //! transmit-complete flag, not the empty buffer) and clears DE. A transceiver whose receiver stays
 //! on receives its own bytes: `Packet::with_echo` drops them. When DE switches, a receiver may see
@@ -154,9 +154,9 @@ pub trait Clock {
     /// Returns `Some(true)` if `read` would return bytes at once, and `None` if the port cannot
     /// find out.
     ///
-    /// A port that can saves a tick for each request of a protocol whose frames need silence in
-    /// front of them (BSMP): the driver then polls the clock instead of reading. So only a port
-    /// whose clock goes on without reads may return `Some`.
+    /// A port that can find out saves a tick for each request of a protocol whose frames need
+    /// silence in front of them (BSMP): the driver then polls the clock instead of reading. So only
+    /// a port whose clock advances without reads may return `Some`.
     fn ready(&mut self) -> Option<bool> {
         None
     }
@@ -183,7 +183,7 @@ impl<P: Clock + ?Sized> Clock for &mut P {
 pub enum TimedError<E> {
     /// Time: one tick has passed without a byte.
     Tick,
-    /// The port: it failed, for the reason that it gives.
+    /// The port: it failed with this error.
     Port(E),
 }
 
@@ -207,7 +207,7 @@ impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
     }
 }
 
-/// Converts an error of a read for a line.
+/// Converts an error of a read to the result that a line handles.
 pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
         embedded_io::ErrorKind::TimedOut => Moved::Silence,
@@ -216,7 +216,7 @@ pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
     }
 }
 
-/// Converts an error of a write or a flush for a line.
+/// Converts an error of a write or a flush to the result that a line handles.
 pub(crate) fn unsent<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
         embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),

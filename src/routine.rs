@@ -1,6 +1,6 @@
 //! Jobs of many exchanges, as values without a port or a clock.
 //!
-//! A [`Routine`] decides, a driver moves bytes. A driver, blocking or async, is this loop:
+//! A [`Routine`] decides; a driver moves bytes. A driver, blocking or async, is this loop:
 //!
 //! ```text
 //!          ┌───────────────────────────── poll(client, tx) ◀───────────────────────────┐
@@ -9,7 +9,7 @@
 //!   Wait(limit): ── a message ──▶ receive(client, message) ─▶ event ─▶ the caller ──────┤
 //!                └─ limit passed without one ──▶ timed_out() ───────────────────────────┘
 //!   Reopen: end of `run`; the caller opens the port again and runs the same routine on
-//!   Done:   end of `run`; `report()` says how it ended
+//!   Done:   end of `run`; `report()` returns the outcome
 //! ```
 //!
 //! # Run one
@@ -34,7 +34,7 @@
 //! match ended {
 //!     Ended::Done(report) => println!("{}", report.outcome), // refusals are in here
 //!     Ended::Reopen => { /* open the port again, build a new link, run the same routine */ }
-//!     Ended::Stopped => { /* the callback said so */ }
+//!     Ended::Stopped => { /* the callback stopped it */ }
 //! }
 //! # Ok(())
 //! # }
@@ -122,7 +122,7 @@ pub enum Step {
     Send(usize),
     /// Wait for a message; after this time without one, call [`Routine::timed_out`].
     Wait(Duration),
-    /// Close the port and open it again (the device restarts), then go on with the same routine.
+    /// Close the port and open it again (the device restarts), then continue with the same routine.
     Reopen,
     /// Nothing is left to do: ask for the [`report`](Routine::report).
     Done,
@@ -139,7 +139,7 @@ pub enum Ended<R> {
     /// The device restarts: open the port again, build a new link and call `run` with the same
     /// routine.
     Reopen,
-    /// The caller's callback broke off. The routine may be run again later, or dropped.
+    /// The caller's callback stopped it. The routine may be run again later, or dropped.
     Stopped,
 }
 
@@ -155,8 +155,8 @@ pub trait Routine {
     /// Returns the next step, and writes a request into `tx` if the step is to send one.
     fn poll(&mut self, client: &mut Self::Client, tx: &mut [u8]) -> Step;
 
-    /// Handles a message from the peer; `None` if it is foreign to the routine: then the wait goes
-    /// on.
+    /// Handles a message from the peer; `None` if it is foreign to the routine: then the wait
+    /// continues.
     fn receive<'m>(&mut self, client: &mut Self::Client, message: &'m [u8]) -> Option<Self::Event<'m>>;
 
     /// The silence that the line needs after a request whose response is missing: see
@@ -167,7 +167,7 @@ pub trait Routine {
     }
 
     /// Called when time has passed. For routines that keep several times at once, for example an
-    /// interval that goes on while messages come in; others need only
+    /// interval that continues while messages come in; others need only
     /// [`timed_out`](Self::timed_out).
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
@@ -180,7 +180,7 @@ pub trait Routine {
     fn report(&self) -> Self::Report;
 }
 
-/// Returns the time left of `limit` when `passed` has passed, never less than zero.
+/// Returns the part of `limit` that is left after `passed`, never less than zero.
 ///
 /// `Duration::saturating_sub` does the same, but at some levels of optimisation it keeps a path to
 /// a panic: the compiler does not see that the difference of the nanoseconds is below a second.

@@ -64,7 +64,7 @@
 //! let (temperature, relay) = (Watched::new(21), Watched::new(false));
 //! let mut slave = Slave::new(Greenhouse { temperature, relay })?;
 //! let mut tx = [0; 64];
-//! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
+//! // A received message and its answer: in a loop, `Link::serve` does all of this.
 //! let (len, _) = slave.receive(&[0xA0, 0x01, 0x07], &mut tx);
 //! assert_eq!(tx[..len], [0x00, 0x01, 0x07, 21]);
 //! slave.resources().temperature.set(22);
@@ -115,9 +115,9 @@
 //!   so are STATUS and DESCRIBE on any other address.
 //! * *Counters.* A command with counter 00 is obeyed, and its response has 00, but this master
 //!   never sends one. The response to a command has its counter and its address; one of the five
-//!   errors may have counter 00, address 00, or both. Anything else is late or damaged: dropped,
-//!   and the wait goes on. (The README would allow to let the command fail; then one lost response
-//!   would fail all that follow.)
+//!   errors may have counter 00, address 00, or both. Anything else is late or damaged: it is
+//!   dropped, and the wait continues. (The README would allow the command to fail; one lost
+//!   response would then make all later commands fail.)
 //! * *Counters to avoid.* The master skips counters that would give its frame the check 00 or 01:
 //!   slaves that split at the first zero misread those.
 //! * *Order of errors.* INVALID (sum), BAD_REQUEST (blocks, length), silence (RESET), NOT_FOUND
@@ -132,23 +132,23 @@
 //! * *RESET* has no response, not even for an unknown address. On an address it drops the
 //!   subscription and informs the application; on FF it does so for all addresses; on 00 for all,
 //!   and the device may restart.
-//! * *STATUS.* What the README calls start time is opaque: the master only compares. A change, or
+//! * *STATUS.* The start time of the README is opaque: the master only compares it. A change, or
 //!   data that disappear, mean that the slave has restarted. "ACK, if slave is OK": a slave that is
-//!   not responds ERROR with the reason, and to a master that looks for it, is not there yet.
+//!   not OK responds ERROR with the reason; for a master that searches for it, it is not there yet.
 //! * *DESCRIBE.* "Separated by `;`", yet the example closes each name: the slave closes each, the
 //!   master accepts both. A name has 1 to 32 printable ASCII characters, no `;`, no space at its
 //!   ends. An empty name is an unused address, which responds NOT_FOUND. The list is plain text,
-//!   not a CBOR string: the two could not be told apart. It cannot be split, so the names have to
-//!   fit one message; otherwise ERROR.
+//!   not a CBOR string: a master could not distinguish the two. It cannot be split, so the names
+//!   have to fit one message; otherwise ERROR.
 //! * *SET* of a sensor is NOT_IMPLEMENTED, of a wrong type or of anything but exactly one item
-//!   BAD_REQUEST. Setting the present value changes nothing.
+//!   BAD_REQUEST. Setting the current value changes nothing.
 //! * *INVERT* is defined for booleans only; NOT_IMPLEMENTED for others. The master never repeats
 //!   it, because it may have been obeyed.
 //! * *SUBSCRIBE* and *UNSUBSCRIBE* may be repeated. A PUSH is sent when a value differs from the
 //!   one reported last, in an ACK or a PUSH. It never comes before the response to the command that
 //!   caused it; if values change faster than the line, the latest is sent. NaN does not differ from
-//!   NaN. An address that can be read but that nobody watches refuses SUBSCRIBE with
-//!   NOT_IMPLEMENTED; it is asked with GET.
+//!   NaN. An address that can be read but is not watched refuses SUBSCRIBE with NOT_IMPLEMENTED;
+//!   the master reads it with GET.
 //! * *Address FF* is optional. A slave without it responds NOT_IMPLEMENTED. With it, the response
 //!   to GET and SUBSCRIBE is one map from address to value, in ascending order, of the addresses
 //!   that have one; later PUSHes name single addresses. If the map does not fit: ERROR, and nothing
@@ -156,8 +156,8 @@
 //! * *DEBUG* has address and counter 00 and any text. It neither satisfies nor prolongs a command.
 //! * *Values* are one CBOR item and nothing after it; names, DEBUG and ERROR are text. The raw
 //!   bytes are always available.
-//! * *Echo.* A line that echoes must drop the echo before it comes here: STATUS and ACK are the
-//!   same byte.
+//! * *Echo.* A line that echoes must drop the echo before it reaches this module: STATUS and ACK
+//!   are the same byte.
 //!
 //! Not supported: DESCRIBE on addresses other than 00, whose content the README leaves open.
 
@@ -173,7 +173,7 @@ pub use header::{Address, Counter, HEADER_LEN, Header};
 pub use master::{Error, Master, Pending, Request, Response};
 pub use slave::{Refusal, Resources, Slave};
 
-/// The longest message that is usual, in bytes.
+/// The usual limit for the length of a message, in bytes.
 pub const USUAL_MESSAGE: usize = 256;
-/// The longest message that each end has to accept at least, in bytes.
+/// The length of a message that each end must be able to accept, in bytes.
 pub const LEAST_MESSAGE: usize = 64;

@@ -1,5 +1,5 @@
-//! Simple Management Protocol: MCUmgr in Zephyr, MCUboot's serial recovery, Mynewt. Nothing to do
-//! with Bluetooth's SMP.
+//! Simple Management Protocol: MCUmgr in Zephyr, MCUboot's serial recovery, Mynewt. It is unrelated
+//! to Bluetooth's SMP.
 //!
 //! ```text
 //!          0      1       2    3     4    5      6         7
@@ -24,10 +24,10 @@
 //! # The exchange
 //!
 //! A client sends a request (op read or write), a server answers with one response (op + 1) of the
-//! same group, sequence and command. A server sends nothing unasked. Version 2 differs from version
-//! 1 in one thing: errors of a group come as `{"err": {"group": g, "rc": n}}` instead of a flat
-//! `{"rc": n}`. A client decides by the keys, not by the version field, since old servers ignore
-//! it.
+//! same group, sequence and command. A server never sends unsolicited messages. Version 2 differs
+//! from version 1 in one thing: errors of a group come as `{"err": {"group": g, "rc": n}}` instead
+//! of a flat `{"rc": n}`. A client decides by the keys, not by the version field, since old servers
+//! ignore it.
 //!
 //! # A vendor's group
 //!
@@ -72,7 +72,7 @@
 //!         _ => reply.error(Error::NOT_SUPPORTED),
 //!     }
 //! };
-//! // What drivers do for both ends, with a port in between:
+//! // Drivers do this for both ends, with a port in between:
 //! let (mut client, mut request, mut response) = (Client::new(0), [0; 64], [0; 64]);
 //! let (len, pending) = client.request(&Dim { percent: 40 }, &mut request)?;
 //! let (len, _) = serve(handler, AllowAll, &request[..len], &mut response);
@@ -86,7 +86,7 @@
 //!
 //! * The version field of a request selects the form of the errors; 2 and 3 are answered with `rc`
 //!   13 and version 1.
-//! * Reserved bits and flags are sent as 0 and not looked at.
+//! * Reserved bits and flags are sent as 0, and ignored in received messages.
 //! * A repeated request keeps its sequence number, so that a late response to the first copy is a
 //!   response to all of them.
 
@@ -125,7 +125,7 @@ pub trait Request: Encode {
     const OP: Op;
     /// The group that the command belongs to.
     const GROUP: Group;
-    /// Its number within the group.
+    /// The number of the command within its group.
     const COMMAND: u8;
     /// The time that the device may need, if that is longer than the client's timeout: for commands
     /// that erase flash, for example.
@@ -136,9 +136,9 @@ pub trait Request: Encode {
     /// The response, borrowed from the received message.
     type Response<'m>: Decode<'m>;
 
-    /// Returns true if the request may run twice without more harm than once. Only then is it
-    /// repeated when its response is missing; a write that switches, adds or starts something has
-    /// to return `false`.
+    /// Returns true if running the request twice does no more harm than running it once. Only then
+    /// is it repeated when its response is missing; a write that switches, adds or starts something
+    /// has to return `false`.
     fn is_idempotent(&self) -> bool {
         true
     }
@@ -149,7 +149,7 @@ pub trait Request: Encode {
     /// # Errors
     ///
     /// [`client::Error::Remote`] if the server refused, [`client::Error::Malformed`] if the payload
-    /// is something else.
+    /// is not a response of the command.
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
         match Error::find(payload)? {
             Some(error) => Err(client::Error::Remote(error)),

@@ -1,7 +1,7 @@
 //! A simulated flash and boot loader, for tests and simulated devices.
 //!
 //! [`RamNor`] follows the rules of a real NOR flash and fails on request; `bootloader` (with the
-//! feature `mcuboot`) does at a reset what MCUboot does, in any of its modes.
+//! feature `mcuboot`) acts at a reset as MCUboot does, in any of its modes.
 //!
 //! ```
 //! use anysmp::testing::{Error, Fault, RamNor};
@@ -52,7 +52,7 @@ pub struct RamNor<'m, const WRITE: usize, const ERASE: usize, const READ: usize 
     spoiled: heapless::Vec<(u32, u32), SPOILED>,
 }
 
-/// Places that can be unreadable at the same time; more of them can be read.
+/// The maximum number of unreadable places; further ones stay readable.
 const SPOILED: usize = 32;
 
 shown!(
@@ -71,8 +71,8 @@ pub enum Fault {
     Silent,
     /// Power fails before the operation. Everything fails until [`RamNor::power_on`].
     Cut,
-    /// Power fails during the operation. The seed decides how far it got: a write has done some
-    /// units and part of the next one, an erase leaves random bytes.
+    /// Power fails during the operation. The seed decides the progress: a write has done some units
+    /// and part of the next one, an erase leaves random bytes.
     Tear(u32),
     /// As `Tear`, in flash with error correction: the unit or page that is torn cannot be read, nor
     /// written, until it is erased.

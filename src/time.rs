@@ -1,15 +1,15 @@
 //! Lengths of time.
 //!
 //! The core never reads a clock: a port reports how much time has passed, and the core adds it up
-//! in a [`Span`]. A wrapper of [`Duration`] instead takes 136 bytes more flash and 32 bytes more
-//! RAM in a server for a boot loader on a Cortex-M0.
+//! in a [`Span`]. With a wrapper of [`Duration`] instead, a server for a boot loader on a Cortex-M0
+//! would take 136 more bytes of flash and 32 more of RAM.
 
 use core::time::Duration;
 
 /// A length of time in whole microseconds, up to 71 minutes. Longer times and sums are limited to
 /// that; they never wrap.
 ///
-/// With seconds and nanoseconds instead, a line takes 24 bytes more RAM.
+/// With seconds and nanoseconds instead, a line would take 24 more bytes of RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Span(u32);
@@ -57,7 +57,7 @@ impl Span {
         Self((secs as u32).wrapping_mul(Self::SECOND).wrapping_add(micros))
     }
 
-    /// Converts this to a `Duration`.
+    /// Converts the span to a `Duration`.
     #[must_use]
     pub const fn to_duration(self) -> Duration {
         let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
@@ -85,7 +85,7 @@ impl Span {
         Self(self.0.saturating_sub(less.0))
     }
 
-    /// Returns an eighth of this.
+    /// Returns an eighth of the span.
     #[must_use]
     pub const fn eighth(self) -> Self {
         Self(self.0 >> 3)

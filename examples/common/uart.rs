@@ -1,5 +1,5 @@
-//! A board of which nothing is ever waited for, and two fake ones that are joined by a wire of
-//! 115,200 baud.
+//! A board whose functions never wait, and two fake boards that are joined by a wire of 115,200
+//! baud.
 //!
 //! Include this file with `#[path = "common/uart.rs"] mod uart;`.
 
@@ -18,12 +18,12 @@ pub trait Uart {
     /// Sends a byte, if the transmitter is free.
     fn put(&mut self, byte: u8) -> bool;
 
-    /// The whole milliseconds since the last time that this returned some; `None` before the first
-    /// of them has passed.
+    /// The whole milliseconds since the last time that this returned any; `None` until one has
+    /// passed.
     fn passed(&mut self) -> Option<Duration>;
 }
 
-/// The duties of a server's loop beside its line.
+/// The duties of a server's loop in addition to its line.
 pub trait Board: Uart {
     /// Resets the board, unless it is called every few milliseconds.
     fn feed_watchdog(&mut self);
@@ -32,17 +32,17 @@ pub trait Board: Uart {
     fn erase(&mut self, page: u32);
 }
 
-/// The time of a byte.
+/// The time of a byte on the wire, in microseconds.
 const BYTE: u32 = 87;
 /// The time within which the watchdog has to be fed, in microseconds.
 const WATCHDOG: u32 = 20_000;
-/// The time of erasing a page. Meanwhile bytes come in; this UART keeps them.
+/// The time to erase a page, in microseconds. Meanwhile bytes come in; this UART keeps them.
 const ERASE: u32 = 2_000;
 
-/// Bytes on the wire, and when each has arrived.
+/// Bytes on the wire, each with the time of its arrival.
 type Wire = Rc<RefCell<VecDeque<(u32, u8)>>>;
 
-/// One end of the wire. Each look at it takes 10 microseconds.
+/// One end of the wire. Each access to it takes 10 microseconds.
 pub struct Fake {
     now: Rc<Cell<u32>>,
     rx: Wire,
@@ -56,7 +56,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Both ends.
+    /// Makes both ends of a wire.
     pub fn pair() -> (Self, Self) {
         let (now, a, b) = (Rc::new(Cell::new(0)), Wire::default(), Wire::default());
         let end = |rx: &Wire, tx: &Wire| Self {
@@ -71,7 +71,7 @@ impl Fake {
         (end(&a, &b), end(&b, &a))
     }
 
-    /// Milliseconds since the start.
+    /// Returns the milliseconds since the start.
     pub fn ms(&self) -> u32 {
         self.now.get() / 1_000
     }

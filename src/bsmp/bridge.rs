@@ -1,7 +1,7 @@
 //! One or more nodes behind an Ethernet bridge like that of Sirius.
 //!
-//! The envelope is described in [`framing::bridge`](crate::framing::bridge), which is a master's
-//! side of it. Here a [`Bridge`] wraps a [`Node`](super::Node) or
+//! The envelope is described in [`framing::bridge`](crate::framing::bridge), which implements the
+//! master's side of it. Here a [`Bridge`] wraps a [`Node`](super::Node) or
 //! [`Nodes`](super::node::Nodes), over `Counted` with one of the two heads of that module:
 //!
 //! ```no_run
@@ -22,13 +22,13 @@
 //! | code | request | answer |
 //! |---|---|---|
 //! | 11 | a packet, whose answer is awaited | 21 and the packet; 22 if there is none |
-//! | 03 | a packet; its answer is kept | 21 |
-//! | 04 | the answer that is kept | 21 and the packet; 23 if there is none |
-//! | 12 | forget the answer that is kept | 21 |
+//! | 03 | a packet, whose answer is stored | 21 |
+//! | 04 | read the stored answer | 21 and the packet; 23 if there is none |
+//! | 12 | drop the stored answer | 21 |
 //!
 //! The answer to anything else is 22.
 //!
-//! `pydrs` takes the result of its first read of the socket for the whole answer: give the link an
+//! `pydrs` treats the result of its first read of the socket as the whole answer: give the link an
 //! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
 //! answer leaves in one write.
 
@@ -64,7 +64,8 @@ pub struct Bridge<'k, S, F> {
 shown!([S, F] Bridge<'_, S, F>, |it| "Bridge({} bytes kept)", it.len);
 
 impl<'k, S, F> Bridge<'k, S, F> {
-    /// A bridge that keeps one answer in `kept`, until it is read. A longer one is not kept.
+    /// A bridge that stores one answer in `kept`, until it is read. An answer that does not fit is
+    /// not stored.
     #[must_use]
     pub const fn new(service: S, kept: &'k mut [u8]) -> Self {
         Self { service, kept, len: 0, form: PhantomData }
@@ -77,7 +78,8 @@ impl<'k, S, F> Bridge<'k, S, F> {
 }
 
 impl<S: Service, F: Form> Bridge<'_, S, F> {
-    /// Handles one envelope; returns the length of the one in `tx`, and the action of the service.
+    /// Handles one envelope; returns the length of the answering envelope in `tx`, and the action
+    /// of the service.
     #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, envelope: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
         let head = F::HEAD;
@@ -125,7 +127,7 @@ impl<S: Service, F: Form> Bridge<'_, S, F> {
         (len.saturating_add(head), after)
     }
 
-    /// Hands on the packet that follows the time; returns the length of the packet in `room`.
+    /// Passes on the packet that follows the time; returns the length of the packet in `room`.
     fn ask(&mut self, content: &[u8], peer: Peer, room: &mut [u8]) -> (usize, S::After) {
         let none = S::After::default();
         let Some(packet) = content.get(TIME..).filter(|packet| Sum::of(packet) == 0) else { return (0, none) };

@@ -3,12 +3,12 @@
 //! ```text
 //!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
 //!                                                 │
-//!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
+//!   message ──▶ Pending::accepts ── false: foreign, the wait continues
 //!                    └─ true ──▶ Pending::decode ──▶ Response  or  Error::Remote, Error::Function
 //! ```
 //!
 //! A [`Client`] is an address and a timeout. It holds no state of an exchange: a request in flight
-//! is a [`Pending`], and to drop it is to cancel the request.
+//! is a [`Pending`], and dropping it cancels the request.
 //!
 //! ```
 //! use anysmp::bsmp::{Address, Client, Error, Pending, Refusal, variable::Read};
@@ -27,7 +27,7 @@
 //! assert_eq!(reading.pending.decode(&answer), Ok(&[0x12, 0x34][..]));
 //! assert_eq!(reading.pending.decode(&[0, 0xE8, 0, 0]), Err(Error::Remote(Refusal::Busy)));
 //!
-//! // Foreign, and the wait goes on: an answer of another size; our own echo.
+//! // Foreign, and the wait continues: an answer of another size; our own echo.
 //! assert!(!reading.pending.accepts(&[0, 0x11, 0, 1, 0x12]));
 //! assert!(!reading.pending.accepts(&[5, 0x10, 0, 1, 0]));
 //! # Ok::<(), Error>(())
@@ -39,17 +39,17 @@
 //!
 //! * A message is accepted only if it can answer *this* request: its command is the one that
 //!   belongs to the request, or a refusal; its length is right; and size, curve and block are those
-//!   that were asked for. All else, including a packet that is not addressed to the master (its own
-//!   echo), is foreign, and the wait goes on. If no answer comes, the error says what was wrong
-//!   with what came instead.
-//! * What came before a request is dropped before the request is sent.
+//!   that were requested. Everything else, including a packet that is not addressed to the master
+//!   (its own echo), is foreign, and the wait continues. If no answer comes, the error describes
+//!   the fault of the message that came instead.
+//! * Messages that came before a request are dropped before the request is sent.
 //! * After a request without an answer the line has to be silent for [`drain`](Client::with_drain):
 //!   whatever comes in that time is too late and is dropped. A link does so before a retry and
-//!   before the next request, whichever node that is for.
+//!   before the next request, whichever node it is for.
 //! * If nothing came in that time, the answer may still come. So the line is drained once more
 //!   after the next exchange, for one timeout.
 //!
-//! # What BSMP cannot tell apart
+//! # Answers that BSMP cannot distinguish
 //!
 //! * An answer of the same kind and size that comes even later than timeout and drain, while
 //!   another request is in flight. It costs one wrong value; the drain after that exchange drops
@@ -60,17 +60,17 @@
 //! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time
 //! that a node may take, and both are impossible. On UDP they are not. Where a wrong value does
 //! harm, choose requests whose answers differ: a group of its own size, or a block of a curve,
-//! which names itself. A curve that is written is certain only with a checksum (`curve::Md5`).
+//! which names itself. A written curve is certain to be right only with a checksum (`curve::Md5`).
 //!
 //! # Time
 //!
 //! The [timeout](Client::with_timeout) begins when the last byte of the request has left, however
 //! long that takes. On a bus (`framing::packet`, which has the speed of the line) the answer has to
-//! begin before the timeout ends; an answer that is just arriving is waited for, at most as long as
-//! the longest packet takes. Elsewhere the whole answer has to be there.
+//! begin before the timeout ends; if an answer is just arriving, the wait continues, at most for
+//! the time of the longest packet. Elsewhere the whole answer has to be there.
 //!
-//! Nobody answers a broadcast. `Link::send` keeps the gap in front of the next packet, but cannot
-//! tell how long the nodes need: see [`Client::post`].
+//! Nobody answers a broadcast. `Link::send` keeps the gap in front of the next packet, but the time
+//! that the nodes need is unknown to it: see [`Client::post`].
 //!
 //! # Retries
 //!
@@ -92,7 +92,8 @@ pub use request::{Request, Response};
 use super::{Address, Command, Header, Payload};
 use crate::line::{Caller, Verdict};
 
-/// The master's side of the protocol: the address of a node, and how long to wait for it. 40 bytes.
+/// The master's side of the protocol: the address of a node, and the times to wait for it. 40
+/// bytes.
 ///
 /// The setters may come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,13 +139,13 @@ impl Client {
         self
     }
 
-    /// Sets how long the line has to be silent after a request whose answer is missing, before the
-    /// next request: as long as an answer may still come. By default [`DRAIN`](Self::DRAIN), or
-    /// twice the timeout if that is longer. With zero the next request is sent at once, and a late
-    /// answer is taken for its answer.
+    /// Sets the silence that the line needs after a request whose answer is missing, before the
+    /// next request: the time for which an answer may still come. By default
+    /// [`DRAIN`](Self::DRAIN), or twice the timeout if that is longer. With zero the next request
+    /// is sent at once, and a late answer passes for its answer.
     ///
-    /// A node that does not answer costs this time, and the nodes that are asked after it wait. If
-    /// the nodes of a bus answer within 5 ms or never, 5 ms are enough.
+    /// A node that does not answer costs this time, and the nodes after it have to wait. If the
+    /// nodes of a bus answer within 5 ms or never, 5 ms are enough.
     #[must_use]
     pub const fn with_drain(mut self, drain: Duration) -> Self {
         self.drain = Some(drain);
@@ -159,7 +160,7 @@ impl Client {
         self
     }
 
-    /// The address that requests go to, on a bus.
+    /// The address to which requests go, on a bus.
     #[must_use]
     pub const fn address(&self) -> Option<Address> {
         self.to
@@ -174,7 +175,7 @@ impl Client {
     /// The silence after a request without an answer.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        // Added, since a multiplication keeps a path to a panic at opt-level z.
+        // A sum, since a multiplication keeps a path to a panic at opt-level z.
         self.drain.unwrap_or_else(|| self.timeout.saturating_add(self.timeout).max(Self::DRAIN))
     }
 
@@ -202,11 +203,11 @@ impl Client {
         Ok((len, Pending::new(request.expectation(), self.is_on_bus(), len, retries)))
     }
 
-    /// Writes a request whose answer nobody waits for, and returns its length in bytes: for
-    /// multicast and broadcast, and for functions that never answer.
+    /// Writes a request whose answer is not awaited, and returns its length in bytes: for multicast
+    /// and broadcast, and for functions that never answer.
     ///
-    /// `Link::send` sends it. Then leave the line alone for as long as the slowest node needs to
-    /// execute the request: a busy node misses the next one.
+    /// `Link::send` sends it. Then send nothing for as long as the slowest node needs to execute
+    /// the request: a busy node misses the next one.
     ///
     /// # Errors
     ///
@@ -237,7 +238,7 @@ impl Client {
         Ok(start + Header::LEN + usize::from(len))
     }
 
-    /// Returns whether messages have an address in front of them.
+    /// Returns true if messages have an address in front of them.
     pub(super) const fn is_on_bus(&self) -> bool {
         self.to.is_some()
     }

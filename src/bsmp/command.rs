@@ -76,15 +76,15 @@ codes! { Command,
     EXECUTE = 0x50;
     /// Answer: the output of a function.
     OUTPUT = 0x51;
-    /// Answer: a function failed, one byte of the device says why.
+    /// Answer: a function failed; one byte, which the device defines, is the reason.
     FUNCTION_ERROR = 0x53;
     /// Answer: done.
     OK = 0xE0;
 }
 
 impl Command {
-    /// The answer that BSMP 2.30 gives to this request when nothing is wrong; `None` if it is not
-    /// a request of BSMP 2.30.
+    /// The answer of BSMP 2.30 to this request when it succeeds; `None` if it is not a request of
+    /// BSMP 2.30.
     #[must_use]
     pub const fn answer(self) -> Option<Self> {
         Some(match self {

@@ -10,11 +10,11 @@
 //! ```
 //!
 //! Offsets count blocks, not bytes. A block may hold fewer bytes than the block size: at the end of
-//! the data, or anywhere if the device says so. Whole curves are moved by
+//! the data, or anywhere if the device defines it so. Whole curves are moved by
 //! [`routine::ReadCurve`](super::routine::ReadCurve) and
 //! [`routine::WriteCurve`](super::routine::WriteCurve).
 //!
-//! MD5 finds damage; it does not stop anyone who wants to forge a curve.
+//! MD5 detects damage; it does not prevent forgery.
 
 mod checksum;
 mod digest;
@@ -38,12 +38,12 @@ pub const MAX_BLOCK: u16 = 65_520;
 /// The largest number of blocks.
 pub const MAX_BLOCKS: u32 = 65_536;
 
-/// The size of a curve, and whether the master may write it.
+/// The size of a curve, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Curve {
-    /// The block size: the most bytes that a block has, 1 to 65,520.
+    /// The block size: the maximum length of a block in bytes, 1 to 65,520.
     pub block: u16,
     /// The number of blocks, 1 to 65,536.
     pub blocks: u32,
@@ -67,7 +67,7 @@ impl Curve {
         Self { block, blocks, writable: true }
     }
 
-    /// The most bytes of the whole curve, up to 4,095 MiB.
+    /// The maximum length of the whole curve in bytes, up to 4,095 MiB.
     #[must_use]
     pub const fn capacity(self) -> u64 {
         self.block as u64 * self.blocks as u64
@@ -129,7 +129,7 @@ impl<'m> Curves<'m> {
         self.0.len() / Curve::LEN
     }
 
-    /// Returns whether the node has none.
+    /// Returns true if the node has no curves.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -186,7 +186,7 @@ fn digest(payload: &[u8]) -> Result<Digest, Error> {
     Digest::try_from(payload).ok().ok_or(Error::WrongSize)
 }
 
-/// Asks for the checksum of a curve that was calculated last.
+/// Asks for the last calculated checksum of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
@@ -248,7 +248,7 @@ pub struct ReadBlock {
     pub id: u8,
     /// The number of the block, from 0.
     pub block: u16,
-    /// The most bytes that the answer may bring: the block size, or [`MAX_BLOCK`] if that is
+    /// The maximum number of bytes in the answer: the block size, or [`MAX_BLOCK`] if that is
     /// unknown.
     pub limit: u16,
 }
@@ -282,8 +282,8 @@ impl Request for ReadBlock {
 
 /// Writes one block of a curve, all of it: the block then has as many bytes as `data`.
 ///
-/// Not repeated after a timeout: the late answer to the first request could be taken for the answer
-/// to the next block.
+/// Not repeated after a timeout: the late answer to the first request could pass for the answer to
+/// the next block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct WriteBlock<'a> {

@@ -1,4 +1,4 @@
-//! The application's side of a node: what a device does for its entities.
+//! The application's side of a node: the code behind its entities.
 
 use core::num::NonZeroU8;
 
@@ -6,7 +6,7 @@ use super::Refusal;
 use super::curve::{Curve, Digest};
 use super::group::Members;
 
-/// The use that variables are about to have.
+/// The purpose of the next access to variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "values are read or written")]
@@ -17,7 +17,7 @@ pub enum Access {
     Write,
 }
 
-/// The application's side of a node: what a device does for its entities.
+/// The application's side of a node: the code behind its entities.
 ///
 /// All ids were checked against the [`Table`](super::Table). Only [`read`](Self::read) is required.
 ///
@@ -39,13 +39,13 @@ pub trait Entities {
         let _ = (variable, value);
     }
 
-    /// Returns whether a value may be written. Not called before a binary operation.
+    /// Returns true if a value may be written. Not called before a binary operation.
     fn check(&mut self, variable: u8, value: &[u8]) -> bool {
         let _ = (variable, value);
         true
     }
 
-    /// Returns whether these variables cannot be used now; called before anything is changed.
+    /// Returns true if these variables cannot be used now; called before anything is changed.
     fn is_busy(&mut self, access: Access, variables: &Members) -> bool {
         let _ = (access, variables);
         false
@@ -77,14 +77,14 @@ pub trait Entities {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Busy`], if the curve cannot be written now. Nothing may be stored then.
+    /// [`Refusal::Busy`], if the curve cannot be written now. Nothing may have been stored.
     fn write_block(&mut self, curve: u8, block: u16, data: &[u8]) -> Result<(), Refusal> {
         let _ = (curve, block, data);
         Err(Refusal::Busy)
     }
 
-    /// Returns the place where the checksum of a curve is kept, 16 zeros at first. `None`, if it is
-    /// not kept: it then reads as zeros.
+    /// Returns the memory for the checksum of a curve, 16 zeros at first. `None` if it is not
+    /// stored: it then reads as zeros.
     fn checksum(&mut self, curve: u8) -> Option<&mut Digest> {
         let _ = curve;
         None
@@ -97,13 +97,13 @@ pub trait Entities {
     /// # Errors
     ///
     /// [`Refusal::Unsupported`], if the device does not calculate checksums; [`Refusal::Busy`], if
-    /// it cannot now; [`Refusal::Memory`], if `scratch` is too small.
+    /// that is not possible now; [`Refusal::Memory`], if `scratch` is too small.
     fn digest(&mut self, id: u8, curve: Curve, scratch: &mut [u8]) -> Result<Digest, Refusal> {
         let _ = (id, curve, scratch);
         Err(Refusal::Unsupported)
     }
 
-    /// Executes a function. `input` and `output` are as long as the table says; `output` is zeroed.
+    /// Executes a function. `input` and `output` have the lengths in the table; `output` is zeroed.
     ///
     /// A function that restarts the device sets a flag here, and the loop around the link acts on
     /// it after the answer has left.

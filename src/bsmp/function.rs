@@ -27,9 +27,9 @@ pub const MAX_OUTPUT: u8 = 32;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Function {
-    /// The length of its input in bytes, 0 to 64.
+    /// The length of the input in bytes, 0 to 64.
     pub input: u8,
-    /// The length of its output in bytes, 0 to 32.
+    /// The length of the output in bytes, 0 to 32.
     pub output: u8,
 }
 
@@ -45,7 +45,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The layout that nodes of this version use.
+    /// The layout used by nodes of this version.
     #[must_use]
     pub const fn of(version: Version) -> Self {
         // Four bits are too few for the sizes that 2.30 allows.
@@ -67,7 +67,7 @@ impl Layout {
 /// Asks for the sizes of all functions, in the order of their ids.
 ///
 /// Some nodes report version 2.20 and have functions with more than 15 bytes of input: their list
-/// is wrong, use a static table.
+/// is wrong, so use a static table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
@@ -116,7 +116,7 @@ impl<'m> Functions<'m> {
         }
     }
 
-    /// Returns whether the node has none.
+    /// Returns true if the node has no functions.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -173,7 +173,7 @@ impl<'m> IntoIterator for &Functions<'m> {
 pub struct Execute<'a> {
     /// The id of the function: its place in the node's list, from 0.
     pub id: u8,
-    /// Its input, at most 64 bytes.
+    /// The input, at most 64 bytes.
     pub input: &'a [u8],
     /// The length that the output must have in bytes; `None` accepts 0 to 32.
     pub output: Option<u8>,

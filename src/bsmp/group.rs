@@ -16,8 +16,8 @@
 //! with every variable, 1 with the read-only ones, 2 with the writable ones. A created group is
 //! writable if all its members are.
 //!
-//! The byte in the list cannot tell an empty standard group from a full one, and libbsmp inverts
-//! its type bit at 128 members; [`Query`] is always right.
+//! The byte in the list does not distinguish an empty standard group from a full one, and libbsmp
+//! inverts its type bit at 128 members; [`Query`] is always right.
 
 mod members;
 
@@ -39,7 +39,7 @@ pub const STANDARD: u8 = 3;
 /// The longest list of values in bytes: 128 variables of 128 bytes.
 pub const MAX_SIZE_OF_VALUES: usize = MAX_VARIABLES * MAX_SIZE as usize;
 
-/// The sizes that the values of a group can have together.
+/// The possible sizes of all values of a group together.
 const SIZES: RangeInclusive<usize> = 0..=MAX_SIZE_OF_VALUES;
 
 /// Asks for the types and the numbers of members of all groups.
@@ -66,10 +66,10 @@ impl Request for List {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Listed {
-    /// Its id.
+    /// The id of the group.
     pub id: u8,
-    /// True if it can be written. For the standard groups this is what the text says, whatever the
-    /// node says; a created group of 128 may have it inverted.
+    /// True if it can be written. For the standard groups this follows the specification, whatever
+    /// the node reports; for a created group of 128 members the node may have inverted it.
     pub writable: bool,
     /// The number of members modulo 128: 0 means none or 128.
     pub members: u8,
@@ -91,7 +91,7 @@ impl<'m> Groups<'m> {
         self.rest.len()
     }
 
-    /// Returns whether the node lists none.
+    /// Returns true if the node lists no groups.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -178,7 +178,7 @@ impl Request for Query {
 pub struct Read {
     /// The id of the group: 0 to 2 are the standard groups, further ones are created.
     pub id: u8,
-    /// The sum of the sizes of its members in bytes; `None` accepts 0 to 16,384.
+    /// The sum of the sizes of all members in bytes; `None` accepts 0 to 16,384.
     pub size: Option<u16>,
 }
 
@@ -269,12 +269,12 @@ impl Request for Combine<'_> {
 
 /// Creates a group. A set has no order and no duplicates, so the ids always ascend on the wire.
 ///
-/// Not repeated after a timeout: the first one may have arrived.
+/// Not repeated after a timeout: the first request may have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
 pub struct Create {
-    /// Its members, at least one.
+    /// The members, at least one.
     pub members: Members,
 }
 

@@ -50,8 +50,8 @@ impl Header {
 /// |---|---|
 /// | 0 | the master |
 /// | 1 to 31 | one node, which answers |
-/// | 248 to 254 | the nodes that joined this multicast group; nobody answers |
-/// | 255 | every node; nobody answers |
+/// | 248 to 254 | the nodes that joined this multicast group; none answers |
+/// | 255 | every node; none answers |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Address(u8);
@@ -59,7 +59,7 @@ pub struct Address(u8);
 impl Address {
     /// The master, to which all answers go.
     pub const MASTER: Self = Self(0);
-    /// The broadcast: every node executes, nobody answers.
+    /// The broadcast: every node executes the request, and none answers.
     pub const BROADCAST: Self = Self(255);
 
     /// The node `number`, 1 to 31.
@@ -68,7 +68,7 @@ impl Address {
         if matches!(number, 1..=31) { Some(Self(number)) } else { None }
     }
 
-    /// The node `number`, 1 to 32: the text reserves 32, devices in the field use it.
+    /// The node `number`, 1 to 32: the specification reserves 32, but devices in the field use it.
     #[must_use]
     pub const fn node_or_32(number: u8) -> Option<Self> {
         if matches!(number, 1..=32) { Some(Self(number)) } else { None }
@@ -86,7 +86,7 @@ impl Address {
         self.0
     }
 
-    /// Returns whether this is one node, which answers every request exactly once.
+    /// Returns true if this is the address of one node, which answers every request exactly once.
     #[must_use]
     pub const fn is_node(self) -> bool {
         matches!(self.0, 1..=32)

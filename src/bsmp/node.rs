@@ -4,7 +4,7 @@ use super::{Address, Entities, Server};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 
-/// A server on a bus: executes what is addressed to it or to its groups, answers only the former.
+/// A server on a bus: executes requests to it and to its groups, and answers only the former.
 ///
 /// A damaged packet is never answered: its address may be damaged as well.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ const _: () = assert!(size_of::<Node<'_, ()>>() <= 92);
 shown!([E] Node<'_, E>, |node| "Node({:?}, {:?})", node.address, node.server);
 
 impl<'t, E: Entities> Node<'t, E> {
-    /// A node with its own `address`, in no multicast group but that of the broadcast.
+    /// A node at `address`, which is in no multicast group: only broadcasts reach it as well.
     ///
     /// `None` if the address is not that of a node.
     #[must_use]
@@ -117,8 +117,8 @@ impl<'n, 't, E: Entities> Nodes<'n, 't, E> {
         self.nodes
     }
 
-    /// Handles one message, as [`Node::receive`]: the node that it is addressed to answers; a
-    /// multicast is executed by each of its nodes, a broadcast by all.
+    /// Handles one message, as [`Node::receive`]: the node to which it is addressed answers; a
+    /// multicast is executed by each node of the group, a broadcast by all.
     #[must_use = "the answer is in `tx` and has to be sent"]
     pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> usize {
         for node in self.nodes.iter_mut() {

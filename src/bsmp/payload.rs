@@ -33,8 +33,8 @@ pub struct Payload<'b> {
 }
 
 impl<'b> Payload<'b> {
-    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the most that a message
-    /// can carry.
+    /// An empty payload that can grow to fill `buffer`, or to 65,535 bytes, the maximum in a
+    /// message.
     #[must_use]
     pub fn new(buffer: &'b mut [u8]) -> Self {
         const MAX: usize = u16::MAX as usize;
@@ -67,7 +67,7 @@ impl<'b> Payload<'b> {
         Ok(taken)
     }
 
-    /// The room that is not used yet, as scratch memory of the server.
+    /// The unused room, as scratch memory of the server.
     pub(super) fn spare(&mut self) -> &mut [u8] {
         self.rest
     }
@@ -78,7 +78,7 @@ impl<'b> Payload<'b> {
         self.len
     }
 
-    /// Returns whether there are no bytes yet.
+    /// Returns true if there are no bytes yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

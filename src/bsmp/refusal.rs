@@ -1,7 +1,7 @@
 //! Refusals of a node.
 
-/// The reason why a node did not do what it was asked: the answers 0xE1 to 0xE8 (BSMP 2.30,
-/// section 3.10).
+/// The reason why a node did not execute a request: the answers 0xE1 to 0xE8 (BSMP 2.30, section
+/// 3.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]

@@ -1,18 +1,18 @@
-//! Jobs of many exchanges: finding nodes and their entities, reading values again and again, moving
+//! Jobs of many exchanges: finding nodes and their entities, reading values repeatedly, moving
 //! curves.
 //!
 //! | routine | requests | result |
 //! |---|---|---|
-//! | [`Scan`] | the version, of each address | who is there |
+//! | [`Scan`] | the version, of each address | the nodes that are there |
 //! | [`Discovery`] | version, lists, members of groups, checksums | a [`Directory`] |
 //! | [`Poller`] | reads, of many nodes | each value as an event |
 //! | [`ReadCurve`] | blocks, then the checksum | each block as an event |
 //! | [`WriteCurve`] | blocks, a short last one read back, then the checksum | |
 //!
-//! Each of their requests may run twice, and is repeated as often as the client says, except those
-//! of a [`Poller`], whose next poll is the retry. A BSMP answer does not name its request, so the
-//! line is silent between a request whose answer is missing and the next one, for as long as the
-//! [client says](super::Client::with_drain).
+//! Each of their requests may run twice, and is repeated as often as the client allows, except
+//! those of a [`Poller`], whose next poll is the retry. A BSMP answer does not name its request, so
+//! between a request whose answer is missing and the next one the line is silent, for the [client's
+//! drain](super::Client::with_drain).
 //!
 //! ```text
 //!   First ── sent ──▶ Wait ─┬─ answer ────────────────────▶ First, of the next request
@@ -22,11 +22,11 @@
 //!                    Again
 //! ```
 //!
-//! A message that cannot be the answer is foreign, and the wait goes on: another command's, another
-//! size, another curve or block. BSMP cannot tell apart an answer to an earlier request that has
-//! the same kind and size and comes after the line was silent for that time. [`ReadCurve`] is safe
-//! from it, because a block names itself. [`WriteCurve`] **without a checksum proves nothing** on a
-//! line that doubles or delays messages; with one (`curve::Md5`) it does.
+//! A message with another command, size, curve or block cannot be the answer: it is foreign, and
+//! the wait continues. BSMP cannot recognise a late answer to an earlier request that has the same
+//! kind and size and comes after that silence. [`ReadCurve`] is safe from that, because a block
+//! contains its number. [`WriteCurve`] **without a checksum proves nothing** on a line that doubles
+//! or delays messages; with a checksum (`curve::Md5`) it does.
 
 pub mod discovery;
 pub mod poller;
@@ -56,11 +56,11 @@ pub enum CurveOutcome {
     /// All data were moved.
     Done {
         /// True if the node's checksum was compared with ours, and is the same. If not, there was
-        /// nothing to compare: no checksum was asked for, only a part of the curve was moved, or
+        /// nothing to compare: no checksum was requested, only a part of the curve was moved, or
         /// the node does not calculate checksums.
         verified: bool,
     },
-    /// A failure; the report says how much was moved before.
+    /// A failure; the report contains the amount moved before.
     Failed(Error),
 }
 
@@ -90,12 +90,12 @@ impl core::fmt::Display for CurveOutcome {
     }
 }
 
-/// The state of one request of a routine. `retries` is how often it may still be repeated.
+/// The state of one request of a routine. `retries` is the number of repeats that are left.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
-    /// The request is to be sent for the first time. Exits: `Wait`.
+    /// The request must be sent for the first time. Exits: `Wait`.
     First,
-    /// The request is to be sent again. Exits: `Wait`.
+    /// The request must be sent again. Exits: `Wait`.
     Again { retries: u8 },
     /// The request was sent. `instead` is the fault of a message that came but did not answer it.
     /// Exits: `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in
@@ -106,8 +106,8 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// Returns the next step: waits for the answer, or sends the request that `write` writes, of
-    /// the length that it returns. Done, if it returns none.
+    /// Returns the next step: waits for the answer, or sends the request that `write` writes, whose
+    /// length it returns. Done, if it returns no length.
     pub(super) fn poll(
         &mut self,
         client: &Client,
@@ -150,7 +150,7 @@ impl Turn {
         if let Self::Wait { retries, instead } = *self {
             *self = match retries.checked_sub(1) {
                 Some(retries) => Self::Again { retries },
-                // Something almost right came, which tells more than "no answer".
+                // A message that was almost the answer tells the user more than "no answer".
                 None => Self::Lost(instead.unwrap_or(Error::TimedOut)),
             };
         }

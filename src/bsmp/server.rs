@@ -28,7 +28,7 @@
 //! let table = Table::new(&VARIABLES, &[], &[])?;
 //! let mut server = Server::new(&table, Lamp { is_on: 0 });
 //! let mut tx = [0; 16];
-//! // What a framing found, and what goes back: in a loop, `Link::serve` does all of this.
+//! // A received message and its answer: in a loop, `Link::serve` does all of this.
 //! let len = server.receive(&[0x20, 0, 2, 0, 1], &mut tx); // write variable 0
 //! assert_eq!(tx[..len], [0xE0, 0, 0]); // done
 //! let len = server.receive(&[0x20, 0, 2, 0, 9], &mut tx);
@@ -47,8 +47,8 @@
 //!             E7            E8        E4
 //! ```
 //!
-//! Whatever fails, fails before anything is changed: a group write stores all values or none.
-//! (libbsmp stores those that are not refused.)
+//! Every check precedes every change: a group write stores all values or none. (libbsmp stores
+//! those that are not refused.)
 //!
 //! # Cost
 //!
@@ -78,7 +78,7 @@ const _: () = assert!(size_of::<Server<'_, ()>>() <= 88);
 
 shown!([E] Server<'_, E>, |server| "Server({:?}, {} created groups)", server.table, server.groups.len());
 
-/// The variables that a request is about.
+/// The variables that a request concerns.
 #[derive(Default)]
 struct Target {
     members: Members,
@@ -149,8 +149,8 @@ impl<'t, E: Entities> Server<'t, E> {
             Ok(command) => (command, answer.len()),
             Err(refusal) => (Command(refusal.code()), 0),
         };
-        // As `Header::emit`, of a length that `Payload::new` keeps below 65,536: 20 bytes of flash
-        // less on a Cortex-M0, 44 on an M4.
+        // As `Header::emit` does, with a length that `Payload::new` keeps below 65,536. It takes 20
+        // bytes less flash on a Cortex-M0, 44 on an M4.
         let [low, high, ..] = len.to_le_bytes();
         *head = [command.0, high, low];
         Header::LEN.wrapping_add(len)
@@ -193,7 +193,7 @@ impl<'t, E: Entities> Server<'t, E> {
                 self.curve(command, payload, answer)
             }
             Command::EXECUTE => self.call(payload, answer),
-            // Codes of answers too: no master sends them.
+            // Also codes of answers, which no master sends.
             _ => Err(Refusal::Unsupported),
         }
     }
@@ -221,20 +221,20 @@ impl<'t, E: Entities> Server<'t, E> {
         Ok(next(command))
     }
 
-    /// The members of a group, and whether the master may write it.
+    /// Returns the members of a group, and true if the master may write it.
     fn group(&self, id: u8) -> Result<(&Members, bool), Refusal> {
         let members = match id.checked_sub(STANDARD) {
             Some(place) => self.groups.get(usize::from(place)),
             None => self.table.standard.get(usize::from(id)),
         };
         let members = members.ok_or(Refusal::InvalidId)?;
-        // Groups 0 and 1 are read-only by the text, whatever they contain.
+        // Groups 0 and 1 are read-only by the specification, whatever they contain.
         Ok((members, id > 1 && self.table.is_writable(members)))
     }
 
-    /// Finds the variables of an id: one, or those of a group. `target` is empty before.
+    /// Finds the variables of an id: one, or those of a group. `target` must be empty.
     ///
-    /// An out-parameter: returned by value it is copied at each level of the stack.
+    /// It is an out-parameter: a returned value would be copied at each level of the stack.
     fn target(&self, of_group: bool, id: u8, target: &mut Target) -> Result<(), Refusal> {
         if of_group {
             let (members, writable) = self.group(id)?;
@@ -256,14 +256,15 @@ impl<'t, E: Entities> Server<'t, E> {
         if ids.is_empty() || ids.len() > self.table.variables.len() {
             return Err(Refusal::InvalidSize);
         }
-        // Before the ids, as in libbsmp: a full node refuses every group alike.
+        // Checked before the ids, as in libbsmp: a full node refuses every group alike.
         if self.groups.is_full() {
             return Err(Refusal::Memory);
         }
         let mut members = Members::EMPTY;
         let mut least = 0;
         for id in ids {
-            // The text is silent about ids out of order; libbsmp refuses them like unknown ones.
+            // The specification does not mention ids out of order; libbsmp refuses them like
+            // unknown ones.
             if *id < least || usize::from(*id) >= self.table.variables.len() {
                 return Err(Refusal::InvalidId);
             }

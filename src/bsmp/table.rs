@@ -12,8 +12,8 @@ pub struct Table<'t> {
     pub(super) variables: &'t [Variable],
     pub(super) curves: &'t [Curve],
     pub(super) functions: &'t [Function],
-    /// The standard groups: all variables, the read-only and the writable ones. Here, so that no
-    /// request counts them.
+    /// The standard groups: all variables, the read-only and the writable ones. Stored here, so
+    /// that no request has to compute them.
     pub(super) standard: [Members; STANDARD as usize],
     pub(super) revision: u8,
 }
@@ -60,7 +60,7 @@ impl<'t> Table<'t> {
         if variables.len() > 128 || curves.len() > 128 || functions.len() > 128 {
             return Err(TableError::TooMany);
         }
-        // Loops by hand: iterators do not work in a const function.
+        // Loops written out: iterators do not work in a const function.
         let mut rest = variables;
         let (mut all, mut read_only, mut writable, mut id) = (Members::EMPTY, Members::EMPTY, Members::EMPTY, 0_u8);
         while let [first, others @ ..] = rest {
@@ -98,7 +98,7 @@ impl<'t> Table<'t> {
         self
     }
 
-    /// Returns whether the master may write all of these variables.
+    /// Returns true if the master may write all of these variables.
     pub(super) fn is_writable(&self, members: &Members) -> bool {
         let [_, _, writable] = &self.standard;
         members.is_within(writable)
@@ -114,17 +114,18 @@ impl<'t> Table<'t> {
 pub(super) struct Chosen<'t, 'm> {
     variables: &'t [Variable],
     members: &'m Members,
-    /// The id that is looked at next.
+    /// The next id to look at.
     id: u8,
-    /// The members from there on, as far as they share its word, the lowest bit first; 0 before
-    /// they are looked up.
+    /// The members from that id on, up to the end of its word, the lowest bit first; 0 before they
+    /// are looked up.
     word: u32,
 }
 
 impl Iterator for Chosen<'_, '_> {
     type Item = (u8, u8);
 
-    // Four loops share it: 200 bytes on a Cortex-M0. On a host they are a third faster without.
+    // Four loops share one copy, which saves 200 bytes on a Cortex-M0. On a host they are a third
+    // faster with their own copies.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) -> Option<(u8, u8)> {

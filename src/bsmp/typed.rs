@@ -1,4 +1,4 @@
-//! Typed values: what the bytes of variables, groups, functions and curves mean.
+//! Typed values: the meaning of the bytes of variables, groups, functions and curves.
 //!
 //! BSMP moves bytes. The document of a device says that four of them are a float, in A, little
 //! endian. Declared once, that is true for the node and for the master, and bytes of another length
@@ -65,9 +65,9 @@
 //!
 //! # Groups
 //!
-//! [`Directory::values`](super::routine::Directory::values) splits what a group read returns into
-//! its members; [`Directory::fill`](super::routine::Directory::fill) builds what a group write
-//! sends.
+//! [`Directory::values`](super::routine::Directory::values) splits the result of a group read into
+//! its members; [`Directory::fill`](super::routine::Directory::fill) builds the values of a group
+//! write.
 //!
 //! # Curves
 //!

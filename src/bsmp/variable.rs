@@ -10,8 +10,8 @@
 //!                                           11 │ value of the second, read after the write
 //! ```
 //!
-//! Ids count from 0 without gaps on a node that follows the text; [`Read`] and [`Write`] accept any
-//! id.
+//! Ids count from 0 without gaps on a node that follows the specification; [`Read`] and [`Write`]
+//! accept any id.
 
 use core::ops::RangeInclusive;
 
@@ -29,12 +29,12 @@ pub const MAX_COUNT: usize = 128;
 /// The sizes that a value can have.
 const SIZES: RangeInclusive<usize> = 1..=MAX_SIZE as usize;
 
-/// The size of a variable, and whether the master may write it.
+/// The size of a variable, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Variable {
-    /// The size of its value in bytes, 1 to 128.
+    /// The size of the value in bytes, 1 to 128.
     pub size: u8,
     /// True if the master may write it.
     pub writable: bool,
@@ -59,7 +59,7 @@ impl Variable {
         (self.size & 0x7F) | ((self.writable as u8) << 7)
     }
 
-    /// The variable of a byte in the list.
+    /// The variable that a byte in the list describes.
     #[must_use]
     pub const fn parse(byte: u8) -> Self {
         let size = match byte & 0x7F {
@@ -122,7 +122,7 @@ impl Op {
         }
     }
 
-    /// Returns whether doing it twice gives the same as doing it once.
+    /// Returns true if applying the operation twice has the same result as applying it once.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         !matches!(self, Self::Xor | Self::Toggle)
@@ -172,7 +172,7 @@ impl<'m> Variables<'m> {
         self.0.len()
     }
 
-    /// Returns whether the node has none.
+    /// Returns true if the node has no variables.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -312,7 +312,7 @@ impl Request for Combine<'_> {
 pub struct WriteRead<'a> {
     /// The variable to write.
     pub write: u8,
-    /// All bytes of its new value, 1 to 128.
+    /// All bytes of the new value, 1 to 128.
     pub value: &'a [u8],
     /// The variable to read afterwards.
     pub read: u8,

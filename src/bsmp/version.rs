@@ -5,9 +5,9 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Version {
-    /// The version. Nodes of the same one are compatible.
+    /// The version. Nodes of the same version are compatible.
     pub version: u8,
-    /// The subversion. A larger one adds commands.
+    /// The subversion. A larger subversion adds commands.
     pub subversion: u8,
     /// The revision, which identifies the implementation.
     pub revision: u8,
@@ -18,7 +18,7 @@ impl Version {
     /// [another one](super::Table::with_revision).
     pub const V2_30: Self = Self { version: 2, subversion: 30, revision: 0 };
 
-    /// Returns whether a master of this crate understands such a node: version 2, 2.00 or later.
+    /// Returns true if a master of this crate understands such a node: version 2, 2.00 or later.
     #[must_use]
     pub const fn is_supported(self) -> bool {
         self.version == 2

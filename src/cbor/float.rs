@@ -24,7 +24,7 @@ impl Value<'_> for f64 {
     }
 }
 
-/// Reads as [`f64`] does, and rounds to 32 bits; too large a number becomes infinite.
+/// Reads as [`f64`] does, and rounds to 32 bits; a number that is too large becomes infinite.
 impl Value<'_> for f32 {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         #[expect(clippy::cast_possible_truncation, reason = "it rounds")]

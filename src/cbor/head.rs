@@ -36,7 +36,7 @@ impl Initial {
     }
 }
 
-/// Converts an argument to a length; one that does not fit becomes more than any payload.
+/// Converts an argument to a length; one that does not fit becomes longer than any payload.
 pub(super) fn length(argument: u64) -> usize {
     usize::try_from(argument).unwrap_or(usize::MAX)
 }
@@ -59,7 +59,8 @@ pub(super) fn take<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], Malf
 }
 
 /// Reads the first byte of an item, and its argument into `argument`, which stays unchanged for an
-/// indefinite length. An output parameter, because both in one value do not fit the registers.
+/// indefinite length. It is an output parameter, because both results together do not fit the
+/// registers.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malformed> {
     #[cfg(test)]
@@ -69,7 +70,7 @@ pub(super) fn head(rest: &mut &[u8], argument: &mut u64) -> Result<Initial, Malf
         info @ 0..=23 => *argument = info.into(),
         // 1, 2, 4 or 8 bytes follow. Peers may use more than necessary, so any width is accepted.
         info @ 24..=27 => {
-            // With eight bytes there, all four widths are one load and one shift.
+            // If eight bytes follow, all four widths need one load and one shift.
             let wide = if cfg!(target_pointer_width = "64") { rest.first_chunk() } else { None };
             let bytes = take(rest, 1 << (info - 24))?;
             *argument = match wide {

@@ -5,14 +5,14 @@ use crate::shown::shown;
 /// The keys of a struct, encoded one after the other as on the wire: `\x63off\x63len`. Made by
 /// [`keys!`](super::keys).
 ///
-/// A list of `&str` would take seven bytes more per key on a 32-bit target, and a key is compared,
-/// or written, together with its head.
+/// A list of `&str` would take seven more bytes per key on a 32-bit target, and a key is compared
+/// or written together with its head.
 #[derive(Clone, Copy)]
 pub struct Keys(&'static [u8], #[cfg(all(target_pointer_width = "64", not(feature = "small")))] &'static [Front]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
-/// How a key begins: up to a register of a host.
+/// The first bytes of a key, as many as fit a register of a host.
 #[doc(hidden)] // For `keys!`.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -23,16 +23,16 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 pub struct Front {
     /// The first bytes, the last one highest.
     bytes: u64,
-    /// The bits of a register that no short key has.
+    /// The number of bits that a short key leaves unused in the register.
     unused: u8,
     len: u8,
-    /// The place of the key among all keys.
+    /// The position of the key among the encoded keys.
     at: u16,
 }
 
 impl Keys {
-    /// The most keys that a struct may have: as many as the one-byte head of a map counts, less one
-    /// that may be put in front.
+    /// The largest number of keys in a struct: the one-byte head of a map counts up to 23, and one
+    /// key may be put in front.
     pub(super) const MOST: usize = 22;
     /// The longest key in bytes: its length is part of the first byte.
     const LONGEST: usize = 23;
@@ -50,7 +50,7 @@ impl Keys {
         )
     }
 
-    // For `keys!`, in the compiler: it panics for keys that are too many or too long.
+    // For `keys!`, at compile time: it panics if there are too many keys or one is too long.
     #[doc(hidden)]
     #[must_use]
     pub const fn len_of(mut keys: &[&str]) -> usize {
@@ -112,9 +112,9 @@ impl Keys {
         fronts
     }
 
-    /// Returns the place of the key at the front of `input`, and the input after it: of one that is
-    /// encoded in the usual way, and most likely at `next`. `None` if it is another one, or `input`
-    /// is too short to compare at once.
+    /// Returns the index of the key at the front of `input`, and the input after it. The key at
+    /// `next` is compared first. `None` if the key is unknown or not encoded in the usual way, or
+    /// if `input` is shorter than a register.
     #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
     #[inline(always)]
     pub(super) fn place_of(self, input: &[u8], next: usize) -> Option<(usize, &[u8])> {
@@ -127,8 +127,8 @@ impl Keys {
         self.1.iter().enumerate().find_map(|(place, front)| Some((place, self.after(front, bytes, input)?)))
     }
 
-    /// Returns what follows a key in `input`, which begins with `bytes`; `None` if it is another
-    /// key.
+    /// Returns the input after the key of `front`; `None` if `input` begins with another key.
+    /// `bytes` are its first eight bytes.
     #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
     #[inline(always)]
     fn after<'b>(self, front: &Front, bytes: u64, input: &'b [u8]) -> Option<&'b [u8]> {
@@ -140,7 +140,7 @@ impl Keys {
         (len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == Some(key)).then_some(rest)
     }
 
-    /// The keys that are left, one behind the other.
+    /// The remaining keys, one after the other.
     pub(super) const fn encoded(self) -> &'static [u8] {
         self.0
     }
@@ -154,12 +154,13 @@ impl Keys {
         Some(key)
     }
 
-    /// Removes the first key; returns whether `input` begins with it, and the input after it then.
+    /// Removes the first key. Returns `true` and the input after the key if `input` begins with it,
+    /// else `false` and the whole input.
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let key = self.take()?;
-        // Most keys differ in the head, which has the length.
+        // Most keys differ in the head, which contains the length.
         if input.first() != key.first() {
             return Some((false, input));
         }
@@ -170,12 +171,12 @@ impl Keys {
     }
 
     /// Returns the index of the first key for which `is` returns true, or the number of keys if
-    /// there is none; leaves the keys after it.
+    /// there is none; removes all keys up to it.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
         let mut place = 0;
-        // The head has only the length, and slices of different lengths differ anyway.
+        // The head contains only the length, and slices of different lengths differ anyway.
         while let Some([_head, key @ ..]) = self.take() {
             if is(key) {
                 break;

@@ -4,7 +4,7 @@ use super::{Malformed, head};
 
 /// The items that are still to come on one level of a value that is skipped: a number, or one of
 /// the marks below, which no number reaches since each item takes a byte.
-// An enum of these takes 28 bytes more of stack.
+// An enum would take 28 more bytes of stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level(usize);
 
@@ -21,7 +21,7 @@ impl Level {
         Self(items)
     }
 
-    /// The number of items on a level of a known number.
+    /// The number of items that are still to come, if it is known.
     #[cfg(not(target_os = "none"))]
     pub(super) const fn known(&mut self) -> Option<&mut usize> {
         match self {
@@ -30,8 +30,8 @@ impl Level {
         }
     }
 
-    /// Returns true, and reads the break if there is one, if the level ends here; else counts the
-    /// item that follows.
+    /// Returns true if the level ends here, and reads its break if there is one; else counts the
+    /// next item.
     pub(super) fn ends(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {
         match *self {
             Self(0) => return Ok(true),

@@ -39,7 +39,7 @@ impl<'b, T: Value<'b> + Copy> List<'b, T> {
 }
 
 impl<'b, T> Source<'b, T> {
-    /// The encoded elements and those in memory; one of them is empty.
+    /// The encoded elements and those in memory; one of the two is empty.
     fn parts(&self) -> (Reader<'b>, slice::Iter<'b, T>) {
         match *self {
             Self::Encoded(encoded, _) => (Reader::over(encoded), [].iter()),

@@ -26,24 +26,24 @@ pub enum Item<'b> {
     Bytes(Bytes<'b>),
     /// A text string, in one piece or in chunks.
     Text(Text<'b>),
-    /// An array, as a reader over it and nothing else.
+    /// An array, as a reader whose payload ends where the array ends.
     Array(Reader<'b>),
-    /// A map, as a reader over it and nothing else.
+    /// A map, as a reader whose payload ends where the map ends.
     Map(Reader<'b>),
     /// `true` or `false`.
     Boolean(bool),
     /// `null`.
     Null,
-    /// A float, a tag or a simple value, with the reader in front of it; [`Reader::float`] reads a
+    /// A float, a tag or a simple value, as a reader in front of it; [`Reader::float`] reads a
     /// float.
     Other(Reader<'b>),
 }
 
-// No content: which key the item belongs to, and so whether it is a secret, is not known here.
+// The content is not printed: the key of the item is unknown here, so the item may be a secret.
 shown!(Item<'_>, |item| "Item({})", item.kind());
 
 impl Item<'_> {
-    /// Returns a number that fits 64 bits with its sign.
+    /// Returns the item as a signed 64-bit number, if it is one.
     pub(super) fn signed(self) -> Result<i64, Malformed> {
         match self {
             Self::Unsigned(number) => i64::try_from(number).or(Err(Malformed)),
@@ -175,8 +175,8 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Skips a key that is encoded in the usual way, if it is a known one: the first of `after`,
-    /// most likely, else one after that, else any of `keys`. Leaves the keys after it in `after`
+    /// Skips a key that is encoded in the usual way, if it is a known one: most likely the first of
+    /// `after`, else a later one of them, else any of `keys`. Leaves the keys after it in `after`
     /// and its index in `place`.
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(always)]
@@ -252,7 +252,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Returns `count` if the payload can hold that many items. Each takes at least one byte, so a
-    /// larger count is wrong; to reject it here bounds every loop.
+    /// larger count is wrong; rejecting it here bounds every loop.
     fn counted(&self, count: usize) -> Result<usize, Malformed> {
         if count <= self.rest.len() { Ok(count) } else { Err(Malformed) }
     }
@@ -319,13 +319,12 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a map as far as the value of one of its keys, and returns the value: the first one if
-    /// the key comes again. What follows it is not read. `None`, at the end of the map, if the map
-    /// has no such key.
+    /// the key comes again. The rest of the map is not read. `None`, at the end of the map, if the
+    /// map has no such key.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the next item is not a map, or what is in front of the value, or the value,
-    /// cannot be read.
+    /// [`Malformed`] if the next item is not a map, or cannot be read up to the end of that value.
     pub fn value_of(&mut self, key: &str) -> Result<Option<Item<'b>>, Malformed> {
         let mut entries = self.entries()?;
         while entries.more(self)? {
@@ -337,15 +336,15 @@ impl<'b> Reader<'b> {
         Ok(None)
     }
 
-    /// Does the work of [`fields`](Self::fields); returns what is left. By value: a decoder of a
-    /// whole payload then keeps no cursor in memory.
+    /// Does the work of [`fields`](Self::fields); returns the rest of the payload. The cursor is
+    /// passed by value: a decoder of a whole payload then does not keep it in memory.
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(never)]
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
         let mut reader = self;
         let mut entries = reader.entries()?;
-        // The keys after the one that was read last, the index of the first of them, and one bit
-        // for each key that has come.
+        // The keys after the last one read, the index of the first of them, and one bit for each
+        // key that has come.
         let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
             let (mut after, mut place) = (expected, next);
@@ -354,8 +353,8 @@ impl<'b> Reader<'b> {
             {
                 let mut key = Item::Null;
                 reader.item_to(&mut key)?;
-                // Keys of other types are not SMP: skipping them could hide a request for something
-                // else.
+                // SMP has only text keys: skipping a key of another type could hide what a request
+                // asks for.
                 let Item::Text(key) = &key else { return Err(Malformed) };
                 after = keys;
                 place = after.find(|known| key.as_bytes().equals(known));

@@ -8,7 +8,7 @@ use super::head::{self, length};
 
 /// The content of a string, in one piece or in the chunks of an indefinite length.
 ///
-/// Two are equal if their bytes are, however they are cut.
+/// Two strings are equal if their bytes are equal, however they are divided into chunks.
 #[derive(Clone, Copy)]
 pub struct Chunks<'b>(Form<'b>);
 
@@ -90,7 +90,7 @@ impl<'b> Chunks<'b> {
             // One comparison of slices is faster than one piece of an iterator.
             return bytes == other;
         }
-        // Piece by piece, since the cuts may be anywhere in the other bytes.
+        // Piece by piece, since a piece may end anywhere in the other bytes.
         while let Some(piece) = self.piece() {
             match other.strip_prefix(piece) {
                 Some(rest) => other = rest,
@@ -158,7 +158,7 @@ impl defmt::Format for Chunks<'_> {
 /// Returns true if `bytes` are UTF-8. `core::str::from_utf8` has a table and a fast path, and takes
 /// five times the flash.
 fn is_utf8(bytes: &[u8]) -> bool {
-    // The number of bytes that the character still lacks, and the range of the next one.
+    // The number of bytes that the character still needs, and the range of the next one.
     let (mut more, mut low, mut high) = (0_u8, 0x80, 0xBF);
     for byte in bytes {
         if more > 0 {
@@ -186,7 +186,7 @@ fn is_utf8(bytes: &[u8]) -> bool {
 ///
 /// `Debug` prints the text, since most of it is a name, a version or an echo. A type whose text may
 /// be a secret prints a length instead: a setting, the line and the output of a shell, a token.
-/// Yours must do the same.
+/// Your own types must do the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<'b>(pub(super) Chunks<'b>);
 

@@ -126,7 +126,7 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
     }
 }
 
-/// A field that a struct may be without, and its value then.
+/// A field that may be missing from a struct, and its value if it is.
 pub trait Optional {
     /// `None`; for a flag, false.
     const ABSENT: Self;

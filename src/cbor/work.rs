@@ -1,4 +1,4 @@
-//! Counts the work of readers, for tests: time would depend on the machine and its load.
+//! Counts the work of readers, for tests: a time would depend on the machine and its load.
 
 use core::cell::Cell;
 

@@ -54,8 +54,7 @@ impl<'b> Writer<'b> {
 
     /// Returns the number of bytes written so far.
     ///
-    /// Where a server encodes a response, its header is among them: compare two lengths, not one
-    /// with zero.
+    /// In a server's response the header counts too: compare two lengths, not one with zero.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
@@ -91,7 +90,7 @@ impl<'b> Writer<'b> {
     /// # Errors
     ///
     /// We: [`BufferFull`] if fewer are left. Check [`room`](Self::room) first if there is something
-    /// shorter to write: see [`Writer`].
+    /// shorter to write instead: see [`Writer`].
     pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], BufferFull> {
         let end = self.len.checked_add(len);
         match end.and_then(|end| Some((end, self.out.get_mut(self.len..end)?))) {
@@ -116,10 +115,10 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a key, the front of `encoded`. Of what follows it there, up to 7 bytes may be copied
-    /// too, past the end.
+    /// Writes a key, which is the front of `encoded`. Up to 7 of the bytes after it may be copied
+    /// too, past the end of the payload.
     pub(super) fn key(&mut self, encoded: &[u8], key: &[u8]) {
-        // One load and one store, where both sides have a register of bytes.
+        // One load and one store, if both sides have as many bytes as a register.
         if cfg!(target_pointer_width = "64")
             && let (1..=8, Some(from), Some(to)) =
                 (key.len(), encoded.first_chunk::<8>(), self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut))
@@ -145,7 +144,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a first byte and its argument, in the shortest form: two stores for all widths.
     #[cfg(target_pointer_width = "64")]
-    // One copy, so that what calls it is inlined instead.
+    // One copy, so that its callers are inlined instead.
     #[inline(never)]
     pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
         let (code, len) = match argument {

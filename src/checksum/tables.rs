@@ -6,8 +6,8 @@ static XMODEM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 /// Continues the CRC `crc` over `bytes`.
 pub(super) fn update(mut crc: u16, bytes: &[u8]) -> u16 {
-    // The crate handles 16 bytes at once, but the rest one by one, which would be half the time of
-    // a short frame. So the rest is handled below.
+    // The crate handles 16 bytes at once, but the rest one by one, which would take half of the
+    // time for a short frame. So the rest is handled below.
     let (blocks, mut rest) = bytes.split_at_checked(bytes.len() & !15).unwrap_or_default();
     if !blocks.is_empty() {
         let mut digest = XMODEM.digest_with_initial(crc);

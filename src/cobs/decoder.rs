@@ -202,7 +202,7 @@ fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) ->
     true
 }
 
-/// Firmware leaves longer groups to the slow path, which moves as many bytes at once.
+/// Firmware leaves longer groups to the slow path, which moves just as many bytes at once.
 #[cfg(target_os = "none")]
 const fn long_group(_: usize, _: usize, _: &mut &[u8], _: &mut &mut [u8]) -> bool {
     false

@@ -38,8 +38,8 @@ impl<const TAIL: usize> Encoder<TAIL> {
         Self { at: 0, tail, state: State::Code }
     }
 
-    /// Writes the next encoded bytes to the front of `out` and returns how many: 0 when everything
-    /// is written, or if `out` is empty. Bytes of `out` after them may be overwritten.
+    /// Writes the next encoded bytes to the front of `out` and returns their number: 0 when
+    /// everything is written, or if `out` is empty. Bytes of `out` after them may be overwritten.
     ///
     /// `body` must be the same at each call. Another one yields garbage that still ends.
     pub fn next(&mut self, body: &[u8], out: &mut [u8]) -> usize {
@@ -109,7 +109,7 @@ impl Data<'_> {
             let len = zero_in(*word);
             let (used, taken) = match (len, room.first_chunk_mut()) {
                 (0, Some(place)) if *word == [0; WORD] => {
-                    // Zeros: each is an empty group.
+                    // All bytes are zeros: each is an empty group.
                     *code = 1;
                     *place = [1; WORD];
                     (WORD, WORD)
@@ -129,7 +129,8 @@ impl Data<'_> {
     }
 
     /// Encodes whole groups, as long as body and `out` hold them; returns the rest of `out`, and
-    /// how many bytes of the body are known not to be zero. More is moved than a group has.
+    /// the number of bytes of the body that are known not to be zero. It may move more bytes than
+    /// the group has.
     #[cfg(not(target_os = "none"))]
     fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
@@ -139,7 +140,7 @@ impl Data<'_> {
                 let Some([code, place @ ..]) = out.first_chunk_mut::<{ 1 + WORD }>() else { break };
                 let mut len = WORD;
                 (*code, *place) = (1, [1; WORD]);
-                // Else all are zeros: each is an empty group.
+                // Otherwise all bytes are zeros: each is an empty group.
                 if usize::from_le_bytes(*word) == 0 {
                     body = after;
                 } else {

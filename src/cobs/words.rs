@@ -1,6 +1,6 @@
 //! Searches for zeros, a word at a time.
 
-/// The most data bytes in a group.
+/// The maximum number of data bytes in a group.
 pub(super) const FULL: usize = 254;
 
 /// Bytes that are read and moved at once in short groups: one register.
@@ -10,7 +10,8 @@ pub(super) const WORD: usize = size_of::<usize>();
 #[cfg(not(target_os = "none"))]
 const VECTOR: usize = 16;
 
-/// Bytes that are tested at once before words are. A host has vector instructions for them.
+/// The number of bytes that are tested at once, before single words. A host has vector instructions
+/// for them.
 const BLOCK: usize = if cfg!(target_os = "none") { WORD } else { 32 };
 
 /// Returns the index of the first zero in a word, or the length of a word.
@@ -29,11 +30,11 @@ const fn zeros(word: [u8; WORD]) -> usize {
     const ONES: usize = usize::MAX / 0xFF;
     let word = usize::from_le_bytes(word);
     // Subtracting 1 from each byte sets the highest bit of zeros; `!word` leaves out bytes that had
-    // it.
+    // it set before.
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
-/// Returns true if none of the bytes is zero: without a branch per byte.
+/// Returns true if none of the bytes is zero, without a branch per byte.
 #[inline(always)]
 fn is_clear<const N: usize>(block: &[u8; N]) -> bool {
     match block.first_chunk() {
@@ -116,7 +117,7 @@ pub(crate) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
         }
         at = at.wrapping_add(WORD);
     }
-    // The last word may begin before `at`, with what is no zero.
+    // The last word may begin before `at`, with bytes that are not zero.
     if let (Some(word), Some(place)) = (from.last_chunk(), to.last_chunk_mut()) {
         *place = *word;
         return len.wrapping_sub(WORD).wrapping_add(zero_in(*word));
@@ -149,7 +150,7 @@ fn copy_blocks<const N: usize>(from: &[u8], to: &mut [u8]) -> usize {
 }
 
 /// Copies `from` to the front of `to`, which is as long; returns true if none of the bytes is zero.
-/// It does not stop at one: the compiler keeps the smallest bytes so far in a vector.
+/// It does not stop at a zero: the compiler keeps the smallest bytes so far in a vector.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 pub(crate) fn copy_clear(from: &[u8], to: &mut [u8]) -> bool {
@@ -169,8 +170,7 @@ pub(crate) fn copy_clear(from: &[u8], to: &mut [u8]) -> bool {
     is_clear(&least)
 }
 
-/// Copies a block, and takes the smaller ones of its bytes into `least` while they are in a
-/// register.
+/// Copies a block; lowers the bytes of `least` to those of the block while they are in a register.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 fn move_block<const N: usize>(least: &mut [u8; VECTOR], from: &[u8; N], to: &mut [u8; N]) {

@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     Unknown,
     /// None: the stage has ended.
     Nothing,
-    /// An operation outside of its region, which is refused. The job ends here, without an outcome.
+    /// An operation outside its region, which is refused. The job ends here, without an outcome.
     Outside,
     /// Fill the work slice.
     Read,
@@ -34,8 +34,8 @@ pub(crate) enum Kind {
     EraseLog,
 }
 
-/// Splits the scratch slice into a carry of one write unit, the largest there is, and the work
-/// slice.
+/// Splits the scratch slice into a carry of one write unit, the largest of all flash devices, and
+/// the work slice.
 pub(crate) fn halves(scratch: &mut [u8], unit: u32) -> (&mut [u8], &mut [u8]) {
     scratch.split_at_mut_checked(size(unit)).unwrap_or((&mut [], &mut []))
 }
@@ -81,7 +81,7 @@ impl Access {
     ) -> Option<Operation<'a>> {
         let (carry, work) = halves(scratch, unit);
         let from: &[u8] = match self.kind {
-            // An operation outside of its region is never performed: the job ends with an error
+            // An operation outside its region is never performed: the job ends with an error
             // instead.
             Kind::Unknown | Kind::Nothing | Kind::Outside => return None,
             Kind::Read => {

@@ -65,7 +65,7 @@ fn emit(upload: &Receiving, number: u32, out: &mut [u8; RECORD_LEN]) {
     }
 }
 
-/// The log, and what has been read of it.
+/// The log: its region, its known state and the place of the next record.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) known: Known,
@@ -170,7 +170,7 @@ impl Recall {
         Access::read(region.start.wrapping_add(self.offset), record_len(geometry))
     }
 
-    /// Handles the bytes of a record; none if the read failed, which is a torn record too.
+    /// Handles the bytes of a record; none if the read failed, which counts as a torn record.
     pub(crate) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
         let next = &mut log.next;
         // Numbers wrap around, so the newer one is less than half of the range ahead.

@@ -8,9 +8,9 @@ use crate::shown::shown;
 pub struct Chunk<'c> {
     /// The number of the image pair; used in the first chunk.
     pub image: u64,
-    /// Bytes of the whole file; used in the first chunk.
+    /// The length of the whole file in bytes; used in the first chunk.
     pub len: Option<u64>,
-    /// The offset of the data in the file. The chunk with 0 is the first one.
+    /// The offset of the data in the file. The chunk at offset 0 is the first one.
     pub off: u64,
     /// The bytes from `off` on.
     pub data: &'c [u8],

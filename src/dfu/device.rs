@@ -34,9 +34,9 @@ pub trait Work<D: ?Sized>: flash::Job {
     ///
     /// # Errors
     ///
-    /// The reason of a refusal; [`Error::Unknown`] if the job was not run to its end.
+    /// The reason for a refusal; [`Error::Unknown`] if the job was not run to its end.
     fn outcome(&self) -> Result<Outcome, Error>;
 
-    /// Returns the device, to read what was seen in its slots.
+    /// Returns the device, to read the last known contents of its slots.
     fn device(&self) -> &D;
 }

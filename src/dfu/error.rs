@@ -6,15 +6,16 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The device: its bootloader does not support this, as state writes in a mode without marks.
+    /// The device: its bootloader does not support this, for example state writes in a mode without
+    /// marks.
     NotSupported,
     /// We: the outcome was requested before the job had ended, or an operation was outside of its
     /// slot, which is a bug in this crate.
     Unknown,
     /// The image: the slot holds none, or one that does not match its hash TLV.
     NoImage,
-    /// The device: the image is encrypted, so that its hash cannot be checked in this slot, and
-    /// its configuration does not allow to mark it unchecked.
+    /// The device: the image is encrypted, so that its hash cannot be checked in this slot, and its
+    /// configuration does not allow marking it unchecked.
     Encrypted,
     /// The image: no TLV area follows its body.
     NoTlvs,
@@ -60,15 +61,15 @@ pub enum Error {
     TooLarge,
     /// The client: the image is for a fixed address, and not that of its slot.
     MismatchedSlot,
-    /// The client: more data than the length it announced.
+    /// The client: it sent more data than it had announced.
     Overrun,
     /// The client: this device does not let a client confirm an image that does not run.
     ConfirmationDenied,
     /// The client: the running image cannot be tested.
     TestOfActive,
-    /// The application: its gate refuses, with an error of its own.
+    /// The application: its gate refused, with an error of its own.
     Refused {
-        /// The number of the group that the error belongs to; those of applications start at 64.
+        /// The number of the group to which the error belongs; those of applications start at 64.
         // A byte, so that an error fits a register.
         group: u8,
         /// The number of the error in that group.

@@ -108,8 +108,8 @@ impl Geometry {
         Self { erased, ..self }
     }
 
-    /// The geometry of a flash of this type with `capacity` bytes, whose erased bytes are FF: a
-    /// constant, where [`geometry`] needs the flash.
+    /// The geometry of a flash of this type with `capacity` bytes, whose erased bytes are FF. It
+    /// can be a constant, while [`geometry`] needs the flash.
     #[must_use]
     pub const fn of_type<F: NorFlash>(capacity: usize) -> Self {
         Self::from_sizes(F::READ_SIZE, F::WRITE_SIZE, F::ERASE_SIZE, capacity)
@@ -135,8 +135,8 @@ pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
     Geometry::of_type::<F>(flash.capacity())
 }
 
-/// Returns a size in 32 bits. One that needs more is not supported: as 0 it is refused by the
-/// constructors of slots.
+/// Narrows a size to 32 bits. A larger one is not supported: it becomes 0, which the constructors
+/// of slots refuse.
 #[expect(clippy::cast_possible_truncation, reason = "compared before")]
 const fn narrow(size: usize) -> u32 {
     if size as u64 > u32::MAX as u64 { 0 } else { size as u32 }
@@ -144,7 +144,7 @@ const fn narrow(size: usize) -> u32 {
 
 /// Work that consists of flash operations.
 pub trait Job {
-    /// True for work on two flash devices, which an executor for one refuses when it is compiled.
+    /// True for work on two flash devices, which an executor for one refuses at compile time.
     const ARE_TWO: bool = false;
 
     /// Returns the device of the operation that [`next`](Self::next) returns now.
@@ -179,7 +179,7 @@ impl<J: Job + ?Sized> Job for &mut J {
 /// Runs a job to its end on a blocking flash, or on [`Two`] of them, and returns it, for its
 /// outcome.
 ///
-/// `&mut job` is a job as well, which spares the stack a copy of the outcome.
+/// `&mut job` is a job as well, which saves a copy of the outcome on the stack.
 #[must_use = "the job has the outcome"]
 pub fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
     // The addresses of one device mean something else in another.

@@ -1,18 +1,18 @@
-//! The interface to a boot loader, and to the program that answers for it.
+//! The interface to a boot loader.
 
 use super::error::Error;
 use super::flash::Failed;
 use crate::mcuboot::Version;
 
 /// The boot loader of a device, as [`Updater`](super::Updater) needs it: it swaps two regions of
-/// the flash when it is told to, tries the new program once, and swaps back unless that is
+/// the flash on request, tries the new program once, and swaps back unless that program is
 /// confirmed.
 ///
-/// `examples/dfu_embassy_boot` is one.
+/// `examples/dfu_embassy_boot` implements one.
 pub trait Loader {
     /// Returns true if the next reset swaps the regions: the running program is on trial, and the
     /// other one comes back unless it is confirmed; or the other one is marked, and no reset has
-    /// followed yet. Boot loaders such as `embassy-boot` have one word for both. It is asked once
+    /// followed yet. Boot loaders such as `embassy-boot` have one state for both. It is called once
     /// after each start, before any other function.
     ///
     /// # Errors
@@ -20,7 +20,8 @@ pub trait Loader {
     /// The flash: the state cannot be read.
     fn is_trial(&mut self) -> Result<bool, Failed>;
 
-    /// Has the next reset start the program in the spare region, on trial. Its hash was checked.
+    /// Requests that the next reset starts the program in the spare region, on trial. The hash of
+    /// the program was checked.
     ///
     /// # Errors
     ///
@@ -35,11 +36,11 @@ pub trait Loader {
     fn confirm(&mut self) -> Result<(), Failed>;
 
     /// Checks the first bytes of a file of `len` bytes before anything is erased, and returns its
-    /// version. By default every file may come, without a version (0.0.0): uploads that ask for
-    /// newer ones only are refused (27) then.
+    /// version. By default every file is accepted, with version 0.0.0; an upload that requires a
+    /// newer version is then refused (27).
     ///
-    /// It is asked again when an upload goes on after a restart and when it is complete. `first` is
-    /// what the first chunk of the client has, and later up to 64 bytes from flash.
+    /// It is called again when an upload continues after a restart, and when it is complete.
+    /// `first` contains the data of the client's first chunk, and later up to 64 bytes from flash.
     ///
     /// # Errors
     ///

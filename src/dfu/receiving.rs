@@ -33,16 +33,16 @@ impl Key {
     }
 }
 
-/// The current upload, or the last one. It stays in the slots: to move it from stage to stage of a
-/// job takes more code than all of these functions, and stack for each copy.
+/// The current upload, or the last one. It stays in the slots: moving it from stage to stage of a
+/// job would take more code than all of these functions, and stack for each copy.
 pub(crate) struct Receiving {
     pub(crate) image: u32,
     pub(crate) target: Target,
     pub(crate) len: u32,
     pub(crate) key: Key,
-    /// Bytes in flash, whole write units until the last.
+    /// The number of bytes in flash: whole write units, except after the last one.
     pub(crate) written: u32,
-    /// Bytes in the carry; between chunks fewer than a write unit.
+    /// The number of bytes in the carry; between chunks, fewer than a write unit.
     pub(crate) carry: u32,
     /// The end of the erased part of the slot.
     pub(crate) erased: u32,
@@ -94,7 +94,7 @@ impl Receiving {
         self.written.wrapping_add(self.carry)
     }
 
-    /// Returns the bytes in flash.
+    /// Returns the number of bytes in flash.
     pub(crate) const fn written(&self) -> u32 {
         self.written
     }
@@ -130,7 +130,7 @@ impl Receiving {
         moved
     }
 
-    /// Returns the bytes in the carry.
+    /// Returns the number of bytes in the carry.
     pub(crate) const fn carried(&self) -> u32 {
         self.carry
     }

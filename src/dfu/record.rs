@@ -1,4 +1,4 @@
-//! The identity of what is in the two regions, for boot loaders that keep none.
+//! The identity of the files in the two regions, for boot loaders that do not store it.
 //!
 //! ```text
 //!   offset 0      4       8           12                56               100  110
@@ -8,7 +8,7 @@
 //!
 //! Two erase pages hold a record each; the newest valid one counts, so that a power cut while one
 //! is written leaves the other. Numbers are little-endian. An entry of length 0 is empty: the
-//! region holds something unknown.
+//! contents of the region are unknown.
 
 use super::region::{LogRegion, Region};
 use crate::bytes::{copy, take};
@@ -18,14 +18,14 @@ use crate::shown::shown;
 
 const MAGIC: [u8; 4] = *b"dfu\x01";
 
-/// Bytes of a record before it is padded to the write size.
+/// The length of a record in bytes, before it is padded to the write size.
 pub(crate) const LEN: usize = 112;
 
 /// A file in one of the regions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields of the format")]
 pub struct Entry {
-    /// Bytes of the file; 0 if nothing is known.
+    /// The length of the file in bytes; 0 if nothing is known.
     pub len: u32,
     /// The version of the file.
     pub version: Version,
@@ -36,7 +36,7 @@ pub struct Entry {
 shown!(Entry, |entry| "Entry({} bytes, version {:?})", entry.len, entry.version);
 
 impl Entry {
-    /// Nothing is known.
+    /// An entry of which nothing is known.
     pub const NONE: Self = Self { len: 0, version: Version::new(0, 0, 0), hash: [0; 32] };
     const LEN: usize = 44;
 
@@ -58,21 +58,21 @@ impl Entry {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Record {
-    /// Grows with each record.
+    /// The number of the record, which grows with each one.
     pub number: u32,
     /// True if the regions may have been swapped since: only their contents show which is which.
     pub marked: bool,
     /// The file of the region from which programs run.
     pub active: Entry,
-    /// The file of the other one.
+    /// The file of the other region.
     pub spare: Entry,
 }
 
 impl Record {
-    /// Nothing is known of either region.
+    /// A record of two unknown regions.
     pub const NONE: Self = Self { number: 0, marked: false, active: Entry::NONE, spare: Entry::NONE };
 
-    /// Reads a record; `None` if the bytes are something else.
+    /// Reads a record; `None` if the bytes are not a valid record.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; LEN] = bytes.first_chunk()?;
@@ -102,7 +102,7 @@ impl Record {
         }
     }
 
-    /// The entries the other way round, after the regions were swapped.
+    /// Returns the record with its entries exchanged, after the regions were swapped.
     pub(crate) const fn swapped(self) -> Self {
         Self { active: self.spare, spare: self.active, ..self }
     }
@@ -120,7 +120,7 @@ impl Pages {
         Self { region, page }
     }
 
-    /// Returns the place of the record with this number: they take turns.
+    /// Returns the place of the record with this number: records alternate between the pages.
     pub(crate) const fn place(self, number: u32) -> super::region::Writable {
         LogRegion(self.region).at(if number & 1 == 0 { 0 } else { self.page })
     }

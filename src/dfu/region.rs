@@ -41,7 +41,7 @@ impl Region {
 pub(crate) struct Target(Region);
 
 impl Target {
-    /// A slot that does not run: the caller makes sure of it.
+    /// A slot that does not run, which the caller ensures.
     pub(crate) const fn new(region: Region) -> Self {
         Self(region)
     }
@@ -80,7 +80,7 @@ pub(crate) struct Writable {
 }
 
 impl Writable {
-    /// A place in a region that may be written there: the caller makes sure of it.
+    /// A place in a region that may be written there, which the caller ensures.
     #[cfg(feature = "mcuboot")]
     pub(crate) const fn new(region: Region, offset: u32) -> Self {
         Self { region, offset }
@@ -94,10 +94,10 @@ impl Writable {
     }
 }
 
-/// Bytes of a record of the checkpoint log before it is padded to the write size.
+/// The length of a record of the checkpoint log in bytes, before it is padded to the write size.
 pub(crate) const RECORD_LEN: usize = 64;
 
-/// Bytes from one such record to the next: [`RECORD_LEN`] or one write unit.
+/// The distance from one such record to the next: [`RECORD_LEN`] or one write unit.
 pub(crate) const fn record_len(geometry: &Geometry) -> u32 {
     if geometry.write > 64 { geometry.write } else { 64 }
 }

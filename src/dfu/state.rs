@@ -54,6 +54,6 @@ pub struct Info {
     pub size: u32,
     /// The `image` of an upload into this slot; `None` if uploads never go there.
     pub upload_image_id: Option<u32>,
-    /// Bytes of the largest file that can be uploaded for this image.
+    /// The length of the largest file that can be uploaded for this image, in bytes.
     pub max_image_size: u32,
 }

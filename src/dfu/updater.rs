@@ -18,10 +18,10 @@
 //!
 //! * The region of the running program is never written.
 //! * No file is marked unless its bytes in flash have its hash.
-//! * While another program is marked, or the running one is on trial, the spare region is left
-//!   alone (9): such boot loaders check nothing, and would start what is half written.
-//! * Power may fail at any moment. Which region is which after a swap is found out by hashing,
-//!   never by a flag that a power cut may have left behind.
+//! * While another program is marked, or the running one is on trial, the spare region is not
+//!   changed (9): such boot loaders check nothing, and would start a half-written program.
+//! * Power may fail at any moment. After a swap the regions are identified by hashing, never by a
+//!   flag that a power cut may have left behind.
 //!
 //! The spare region may lie in another flash device: [`Updater::new`] is given
 //! [`TwoGeometries`](super::flash::TwoGeometries) then, and the executor
@@ -54,15 +54,15 @@ pub use job::Job;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Regions {
-    /// The region that programs run from. It is only read.
+    /// The region from which programs run. It is only read.
     pub active: Region,
-    /// The region that uploads are written to. A boot loader may need a page more there than the
+    /// The region to which uploads are written. A boot loader may need one page more there than the
     /// largest file; see its documentation.
     pub spare: Region,
     /// Two erase pages or more for the [`Record`]; of two flash devices, in the one that
     /// [`TwoGeometries::records`](super::flash::TwoGeometries::records) names.
     pub record: Region,
-    /// The region that keeps the progress of an upload over a restart, if that is wanted; in the
+    /// The region that keeps the progress of an upload across a restart, if there is one; in the
     /// same flash device.
     pub checkpoint: Option<Region>,
 }
@@ -99,7 +99,7 @@ impl core::fmt::Display for RegionError {
 
 impl core::error::Error for RegionError {}
 
-/// Returns the minimum bytes of the scratch slice of [`Updater::new`], for these smallest sizes of
+/// Returns the minimum length of the scratch slice of [`Updater::new`], for these smallest sizes of
 /// read and write; of two flash devices, for the larger of each.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
@@ -112,13 +112,13 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
 enum Knowledge {
     /// It has not been read since the start. Exit: the first command, to `Known`.
     Unread,
-    /// It was read, and the regions were told apart. No exit.
+    /// It was read, and the regions were identified. No exit.
     Known,
 }
 
-/// The action of the boot loader at the next reset. A mark without a reset after it is found again
-/// when the program starts again: the state of the boot loader is the same as on trial, but the
-/// regions have not been swapped.
+/// The action of the boot loader at the next reset. A mark that no reset has followed is found when
+/// the program starts again: the state of the boot loader is the same as on trial, but the regions
+/// have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// It starts the running program again. Exit: a mark, to `Test`.
@@ -212,7 +212,7 @@ impl<L, D, F> Updater<'_, L, D, F> {
         &self.loader
     }
 
-    /// Returns the bytes of the largest file.
+    /// Returns the length of the largest file.
     fn max(&self) -> u32 {
         self.regions.active.len.min(self.regions.spare.len)
     }
@@ -227,7 +227,8 @@ impl<L, D, F> Updater<'_, L, D, F> {
         let Record { active, spare, .. } = &self.record;
         let is_active = slot == 0;
         let entry = if is_active { active } else { spare };
-        // The running program is listed even if its hash is unknown, because a programmer wrote it.
+        // The running program is listed even if its hash is unknown, because it was written by a
+        // programming tool.
         let is_known = entry.len > 0;
         (slot < 2 && (is_active || is_known)).then_some(State {
             image: 0,

@@ -6,7 +6,7 @@
 //!                     └ carry: received bytes that do not fill a write unit yet (in scratch)
 //! ```
 //!
-//! `written` and `erased` move in turns: when they meet, the finished page is recorded in the
+//! `written` and `erased` advance in turn: when they meet, the finished page is recorded in the
 //! checkpoint log, then the next one is erased.
 
 use super::access::{Access, Kind, size};
@@ -18,10 +18,10 @@ use super::receiving::Receiving;
 use super::region::{down, record_len};
 
 /// A chunk of an upload with 32-bit numbers: slots have fewer than 2^32 - 1 bytes, so larger
-/// numbers can become that one.
+/// numbers are reduced to that limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Piece<'c> {
-    /// A device with a single image ignores it.
+    /// The number of the image; a device with a single image ignores it.
     #[cfg_attr(not(feature = "mcuboot"), expect(dead_code, reason = "an updater has a single image"))]
     pub(crate) image: u32,
     pub(crate) len: Option<u32>,
@@ -45,7 +45,7 @@ impl<'c> Piece<'c> {
 }
 
 /// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
-/// an upload leads from each to `Idle`.
+/// an upload leads from every state to `Idle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Session {
     /// No upload since the start, an erase or an error; or a job is writing, and restores the
@@ -53,8 +53,8 @@ pub(crate) enum Session {
     /// one; a checkpoint that is still valid, to `Receiving`; a slot that already holds the file,
     /// to `Complete`.
     Idle,
-    /// An upload continues at [`Receiving::off`]. Exits: flash work of a chunk, another upload, an
-    /// erase or a mark of its slot, to `Idle`.
+    /// An upload is in progress and continues at [`Receiving::off`]. Exits: flash work of a chunk,
+    /// another upload, an erase or a mark of its slot, to `Idle`.
     Receiving,
     /// The last byte has arrived; a repeat of its chunk gets the same response. Exits: another
     /// upload or an erase, to `Idle`.
@@ -82,8 +82,8 @@ impl Receiving {
         if self.written < self.erased {
             return Access::change(kind, place, len);
         }
-        // The record comes before the erase: after a power cut in between, the page it speaks of is
-        // whole.
+        // The record comes before the erase: after a power cut in between, the page that it
+        // describes is complete.
         let (mut kind, mut page) = (Kind::Erase, geometry.erase);
         if let Some(log) = log.filter(|_| self.logged < self.written) {
             let geometry = flash.of(flash.records());
@@ -118,7 +118,7 @@ impl Receiving {
                 self.tail_cleared(tail);
             }
             (_, log) => {
-                // Only records have it.
+                // Only the records of the log contain the CRC.
                 if log.is_some() {
                     self.crc.update(bytes);
                 }
@@ -131,7 +131,7 @@ impl Receiving {
     }
 }
 
-/// A chunk on its way into flash: the stage of a job that writes it.
+/// A chunk that is being written to flash: the stage of a job that writes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stream {
     /// Bytes of the chunk that are in flash or in the carry.
@@ -191,7 +191,8 @@ impl Stream {
         upload.done(access.kind, bytes, log, tail, flash, to);
     }
 
-    /// Ends the stage: no operation has failed, so the log in flash is as it is known here.
+    /// Ends the stage: no operation has failed, so the log in flash has the state that is known
+    /// here.
     pub(crate) fn end(self, log: Option<&mut Log>) {
         if let Some(log) = log {
             log.known = Known::Read;
@@ -202,14 +203,14 @@ impl Stream {
 /// The handling of a chunk, once the session is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// It continues the upload.
+    /// The chunk continues the upload.
     Stream,
     /// The answer is this expected offset; nothing is written.
     Answer { off: u32, matched: Option<bool> },
-    /// The same file from its start, of an upload that is running: the expected offset, unless the
-    /// application objects.
+    /// The first chunk of the file that is being uploaded: the answer is the expected offset,
+    /// unless the application objects.
     Again,
-    /// It begins an upload.
+    /// The chunk begins an upload.
     New,
 }
 
@@ -217,7 +218,7 @@ pub(crate) enum Route {
 ///
 /// # Errors
 ///
-/// The client: more data than it announced.
+/// The client: it sent more data than it had announced.
 pub(crate) fn route(session: Session, upload: &Receiving, piece: &Piece<'_>, image: u32) -> Result<Route, Error> {
     Ok(match session {
         // Up to the length that the first chunk announced.

@@ -1,9 +1,9 @@
 //! Automatic framing: console lines, COBS frames and raw messages of SMP on one port, detected
 //! frame by frame. Responses use the framing of the request.
 //!
-//! With it a device accepts any of the three from clients that it does not know. At a boundary
-//! between frames the first bytes limit the choice, since an SMP request begins with one of four
-//! bytes and a zero:
+//! A device that uses it accepts any of the three from unknown clients. At a boundary between
+//! frames the first bytes limit the choice, since an SMP request begins with one of four bytes and
+//! a zero:
 //!
 //! ```text
 //!   06 09                     console   to the line feed that ends the packet
@@ -13,10 +13,10 @@
 //!   others                    text
 //! ```
 //!
-//! Only a CRC proves a frame, and a raw message has none. So these bytes decide nothing yet: a
-//! frame that may be COBS or raw is stored as it is on the wire, and the console decoder reads the
-//! same bytes, each once, without storing its result. The frame that is proved first wins, and the
-//! bytes around it are one error:
+//! Only a CRC confirms a frame, and a raw message has none. So the first bytes decide nothing yet:
+//! a frame that may be COBS or raw is stored as it is on the wire, and the console decoder reads
+//! the same bytes, each once, without storing its result. The frame that is confirmed first wins,
+//! and the bytes around it are one error:
 //!
 //! ```text
 //!   buffer     02 02 … │ 06 09  base64 …          wire bytes of a frame that may be COBS or raw
@@ -62,7 +62,7 @@
 //! * A line feed is also the first byte of a version 2 write request. It is held until the next
 //!   byte, or a silence of 100 ms, shows that it is text.
 //! * Raw messages have no check. Noise that looks like a header yields a raw message made of noise;
-//!   a console frame that began inside is delivered after it. Exclude raw messages with
+//!   a console frame that began inside it is delivered afterwards. Exclude raw messages with
 //!   [`without_raw`](Auto::without_raw) if text or noise shares the port.
 //! * A raw message that contains a whole console packet loses to it, and so does one that contains
 //!   a COBS frame between two zeros whose SMP header has the right length. Of the well-formed
@@ -72,14 +72,14 @@
 //!   line feed begins one where no line can end: before the end of LEN, and within a group of four
 //!   symbols. Elsewhere it completes the packet if its CRC is right. Else it is held: a zero after
 //!   it begins a version 2 write request, any other byte shows that it ended a line of the packet.
-//! * There is no border between noise without a zero and a COBS frame: the frame is lost with the
+//! * Noise without a zero has no boundary with the COBS frame after it: the frame is lost with the
 //!   noise. If the noise looks like a raw header, the COBS frame in which the raw message ends is
 //!   lost too.
 //! * A raw header that announces more than the buffer holds is text and noise.
 //! * A COBS frame that is too long for the buffer is one error at the byte that does not fit. The
 //!   rest is dropped up to a zero or a line feed: after noise on a console, no zero comes.
-//! * Text is possible between the lines of one console packet, a frame of another kind is not. A
-//!   zero there ends the packet: so a COBS or raw client gets through after noise that looks like a
+//! * Text may come between the lines of one console packet, but not a frame of another kind. A zero
+//!   there ends the packet, so that a COBS or raw client gets through after noise that looks like a
 //!   start marker.
 //! * Text is lost as part of damage: between a false beginning (`01 01`, `02 02`, `02 08`, `02 0A`,
 //!   a raw header) and its end.
@@ -141,7 +141,7 @@ pub struct Auto<'b> {
     raw: bool,
 }
 
-/// The recipient of the next byte, and the use of the buffer. A reset leads from each to
+/// The recipient of the next byte, and the use of the buffer. A reset leads from every state to
 /// `Listening`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -149,9 +149,9 @@ enum State {
     /// At a boundary, in text, or in a console packet, whose bytes are in the buffer. Exit: a byte
     /// that may begin a frame of another kind, to `Head`, unless a packet or a line is open.
     Listening,
-    /// The buffer holds the first `have` bytes of what may become a COBS frame or a raw message: 1
-    /// to 3. Exits: a byte that decides, to `Cobs` or `Raw`; a byte that fits neither, to itself
-    /// with fewer bytes or to `Listening`; silence, to `Listening`.
+    /// The buffer holds the first `have` bytes, 1 to 3, of a possible COBS frame or raw message.
+    /// Exits: a byte that decides, to `Cobs` or `Raw`; a byte that fits neither, to itself with
+    /// fewer bytes or to `Listening`; silence, to `Listening`.
     Head { have: usize },
     /// The buffer holds the first `have` bytes of a COBS candidate. Exits: a zero, to `CobsMessage`
     /// if the CRC is right, else to `Listening`; a console packet in it, one byte too many or
@@ -168,8 +168,8 @@ enum State {
     /// console packet that began in the message, to `RawLine`; any other byte, to `Listening`,
     /// where such a packet continues; silence, to `Listening`, which ends such a packet.
     RawMessage { len: usize },
-    /// The same, followed by a line feed. Exits: a zero, to `Head`, since a request begins; any
-    /// other byte or silence, to `Listening`, where the line feed ends a line of the packet.
+    /// As `RawMessage`, followed by a line feed. Exits: a zero, to `Head`, since a request begins;
+    /// any other byte or silence, to `Listening`, where the line feed ends a line of the packet.
     RawLine { len: usize },
 }
 
@@ -198,7 +198,8 @@ impl<'b> Auto<'b> {
         Sizes::of_stream(Self::max_message(buffer), Self::max_message_in(Kind::Cobs, buffer))
     }
 
-    /// Returns the most bytes on the wire for a message of `message` bytes: those of the console.
+    /// Returns the maximum number of bytes on the wire for a message of `message` bytes: that of
+    /// the console.
     #[must_use]
     pub const fn max_encoded_len(message: usize) -> usize {
         Console::encoded_len(message)
@@ -219,8 +220,9 @@ impl<'b> Auto<'b> {
     }
 
     /// Returns the longest message that a buffer of `buffer` bytes accepts in one framing: `buffer`
-    /// raw, 4 less on the console; in COBS 3 less, and one more for each 255 bytes of buffer. A
-    /// message with zeros may be longer by one for each 254 in COBS.
+    /// for a raw message, 4 less on the console; in COBS 3 less, and another one less for each 255
+    /// bytes of buffer. In COBS, a message with zeros may be longer, by up to one byte for each
+    /// 254.
     #[must_use]
     pub const fn max_message_in(kind: Kind, buffer: usize) -> usize {
         match kind {
@@ -369,7 +371,7 @@ enum Inner {
 }
 
 impl super::Encoder for Encoder {
-    /// The console's is the largest.
+    /// The console's is the largest of the three.
     const MIN_OUT: usize = <console::Encoder as super::Encoder>::MIN_OUT;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {

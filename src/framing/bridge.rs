@@ -5,22 +5,22 @@
 //!   answer     11 │ id │ length │ 21 │ packet        22: no answer in time    23: nothing is kept
 //! ```
 //!
-//! The length (of what follows it) is a `u32`, the time a float, both big endian. The bridge waits
-//! at most that time for an answer from the bus. There are two forms: newer bridges have the id,
-//! which names the request in its answer ([`WithId`]); `pydrs` speaks the one without
+//! The length counts the bytes after it. It is a `u32`, the time is a float, both big-endian. The
+//! bridge waits at most that time for an answer from the bus. There are two forms: newer bridges
+//! have the id, which names the request in its answer ([`WithId`]); `pydrs` uses the form without
 //! ([`WithoutId`]).
 //!
 //! [`Bridge`] is a master's framing: its messages are those of
-//! [`framing::packet`](super::packet), and the id, where there is one, keeps late answers from
-//! being taken for others. A bridge or a node that is reached like one is
+//! [`framing::packet`](super::packet), and the id, if there is one, keeps a late answer from
+//! passing for another one. The other end, a bridge or a node with the same envelope, is
 //! [`bsmp::bridge`](crate::bsmp::bridge) over [`Counted`] with one of the two heads.
 //!
 //! # Interpretation
 //!
-//! No document describes the envelope; this is what `eth-bridge-pru-serial485` and `pydrs` 2.3.2
-//! do. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's own
-//! timeout goes on. Give the bridge less time than the master's. An answer with the id of an
-//! earlier request is dropped silently: nothing was damaged.
+//! No document describes the envelope; this module follows `eth-bridge-pru-serial485` and `pydrs`
+//! 2.3.2. An answer of 22 or 23 has no packet: it counts as [`Error::Abandoned`], and the master's
+//! own timeout continues. Give the bridge less time than that. An answer with the id of an earlier
+//! request is dropped silently: nothing was damaged.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -163,7 +163,7 @@ impl<H: Head + Form> Framing for Bridge<'_, H> {
     }
 
     fn message(&self) -> &[u8] {
-        // `push` has checked it.
+        // `push` has checked the length.
         let packet = self.inner.message().get(H::LEN + 1..).and_then(<[u8]>::split_last);
         packet.map_or(&[], |(_checksum, message)| message)
     }

@@ -43,7 +43,7 @@
 //!
 //! # Text
 //!
-//! Bytes outside of lines are returned as [`Progress::Text`], in runs that are as long as the input
+//! Bytes outside lines are returned as [`Progress::Text`], in runs that are as long as the input
 //! allows. Text may come before a frame, even on its line, and between two lines of one packet. The
 //! line feed of a line belongs to the line. Text that cuts a line in two cannot be distinguished
 //! from damage: it is lost with the rest of that line.
@@ -64,7 +64,7 @@
 //! * A first marker byte at the end of the input may still become text: it is kept, and returned as
 //!   a separate run when the next byte or the silence limit decides. [`reset`](Framing::reset)
 //!   drops it.
-//! * Half a line is dropped after the silence limit: what follows it is text.
+//! * Half a line is dropped after the silence limit: the bytes after it are text.
 
 use core::time::Duration;
 
@@ -131,7 +131,7 @@ impl<'b> Console<'b> {
         if room > Encoder::MAX_MESSAGE { Encoder::MAX_MESSAGE } else { room }
     }
 
-    /// Returns the bytes on the wire of a message of `message` bytes, in lines of [`LINE`] bytes.
+    /// Returns the length on the wire of a message of `message` bytes, in lines of [`LINE`] bytes.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         Encoder::encoded_len(message, LINE)
@@ -150,7 +150,7 @@ impl Framing for Console<'_> {
     const PACED: bool = false;
 
     /// A shell answers an empty line with its prompt first: Zephyr's shell transport loses a frame
-    /// that follows the line feed within 10 ms, and none after 50 ms.
+    /// that follows the line feed within 10 ms, but none after 50 ms.
     const PREAMBLE_PAUSE: Duration = Duration::from_millis(50);
 
     type Encoder = Encoder;

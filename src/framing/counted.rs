@@ -55,7 +55,7 @@ pub struct Counted<'b, H> {
     head: PhantomData<H>,
 }
 
-/// The progress of the decoder in a message. A reset leads from each to `Header`.
+/// The progress of the decoder in a message. A reset leads from every state to `Header`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
@@ -89,25 +89,25 @@ impl<'b, H: Head> Counted<'b, H> {
         Self { resync, abandon, ..self }
     }
 
-    /// Returns true in a message that is not complete.
+    /// Returns true while a message is incomplete.
     pub(crate) const fn is_within(&self) -> bool {
         matches!(self.state, State::Header { have: 1.. } | State::Payload { .. })
     }
 
-    /// Returns the buffer length for messages of up to `message` bytes: the same.
+    /// Returns the buffer length for messages of up to `message` bytes, which is the same.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message
     }
 
-    /// Returns the longest message that fits a buffer of `buffer` bytes: the same. A buffer shorter
-    /// than the header fits none.
+    /// Returns the longest message that fits a buffer of `buffer` bytes, which is as long. A buffer
+    /// shorter than the header fits none.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         buffer
     }
 
-    /// Returns the bytes on the wire of a message of `message` bytes: the same.
+    /// Returns the length on the wire of a message of `message` bytes, which is the same.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         message
@@ -186,7 +186,7 @@ impl<H: Head> Framing for Counted<'_, H> {
                     }
                     match self.announced() {
                         Ok(total) => self.state = State::Payload { have: now, total },
-                        // The length cannot be trusted, so the place of the next message is
+                        // The length cannot be trusted, so the start of the next message is
                         // unknown.
                         Err(error) => {
                             self.state = State::Resync;
@@ -253,7 +253,7 @@ impl<H> defmt::Format for Counted<'_, H> {
     }
 }
 
-/// Sends a message unchanged, without a look at its header.
+/// Sends a message unchanged; it does not read the header.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Encoder {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! **Interpretation.** Zephyr's server takes several messages from one datagram. Here a datagram is
-//! one message for the framing; the protocol handles what follows the length in its header.
+//! one message for the framing; the protocol handles the bytes after the length in its header.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -46,19 +46,19 @@ impl<'b> Datagram<'b> {
         Self { buffer, state: State::Empty }
     }
 
-    /// Returns the buffer length for messages of up to `message` bytes: the same.
+    /// Returns the buffer length for messages of up to `message` bytes, which is the same.
     #[must_use]
     pub const fn buffer_len(message: usize) -> usize {
         message
     }
 
-    /// Returns the longest message that fits a buffer of `buffer` bytes: the same.
+    /// Returns the longest message that fits a buffer of `buffer` bytes, which is as long.
     #[must_use]
     pub const fn max_message(buffer: usize) -> usize {
         buffer
     }
 
-    /// Returns the bytes in the datagram of a message of `message` bytes: the same.
+    /// Returns the length of the datagram for a message of `message` bytes, which is the same.
     #[must_use]
     pub const fn encoded_len(message: usize) -> usize {
         message
@@ -83,7 +83,7 @@ impl Framing for Datagram<'_> {
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        // An encoder says "complete" by writing no bytes, so an empty datagram cannot be expressed.
+        // An encoder signals the end by writing no bytes, so an empty datagram cannot be expressed.
         if message.is_empty() { Err(Error::Unsendable) } else { Ok(Encoder::new()) }
     }
 

@@ -18,22 +18,21 @@
 //!     └──silence──▶ one error, Discard ──00──▶ Frame, no further error
 //! ```
 //!
-//! A damaged frame costs itself, and one more if its 00 is hit, which joins the two. A zero
-//! resynchronises the decoder in any state; that is the purpose of the
-//! [`preamble`](Framing::preamble).
+//! Damage costs one frame, or two if it hits the 00 between them. A zero resynchronises the decoder
+//! in any state; that is the purpose of the [`preamble`](Framing::preamble).
 //!
-//! The CRC starts from 0, so there are two kinds of damage that it cannot see. Two frames that have
-//! lost the 00 between them can make one that fits: the first message, its CRC, a zero, the second
-//! message. And zeros may be missing at the front of a message that begins with zeros, as the read
-//! requests of SMP version 1 do. The length in the SMP header reveals both.
+//! The CRC starts from 0, so there are two kinds of damage that it cannot detect. Two frames that
+//! have lost the 00 between them can form one with a right CRC: the first message, its CRC, a zero,
+//! the second message. And zeros may be missing at the front of a message that begins with zeros,
+//! as the read requests of SMP version 1 do. The length in the SMP header reveals both.
 //!
 //! # Interpretation
 //!
 //! * Empty frames (two zeros in a row) are ignored.
 //! * A frame of fewer than 10 bytes (header and CRC) is malformed.
 //! * A frame whose rest does not arrive within the silence limit is dropped, and so is everything
-//!   up to the next zero: the tail of a frame could pass for another, because the CRC does not see
-//!   zeros that are missing at the front.
+//!   up to the next zero: the tail of a frame could pass for another, because the CRC does not
+//!   detect zeros that are missing at the front.
 //! * The framing uses no part of `buf_size`: a device that offers `buf_size` accepts messages of
 //!   that length.
 
@@ -59,7 +58,7 @@ pub struct Cobs<'b> {
     abandon: Duration,
 }
 
-/// The position of the decoder in a frame. A reset leads from each to an empty `Frame`.
+/// The position of the decoder in a frame. A reset leads from every state to an empty `Frame`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
@@ -103,8 +102,8 @@ impl<'b> Cobs<'b> {
         buffer.saturating_sub(CRC)
     }
 
-    /// Returns the most bytes on the wire for a message of `message` bytes; fewer only if zeros
-    /// break its runs.
+    /// Returns the maximum number of bytes on the wire for a message of `message` bytes; it takes
+    /// fewer only if zeros break its runs.
     #[must_use]
     pub const fn max_encoded_len(message: usize) -> usize {
         cobs::max_encoded_len(message.saturating_add(CRC)).saturating_add(1)

@@ -14,7 +14,7 @@
 //! A [`Link`](crate::blocking::Link) over a port that reads one notification at a time, and writes
 //! without response, works too if its `out` buffer holds [`fragment_len`] bytes.
 //!
-//! GATT keeps the pieces in order and loses none, so there is no checksum and no number in them. A
+//! GATT keeps the pieces in order and loses none, so they carry neither a checksum nor a number. A
 //! message is cut off by a lost connection: call [`reset`](Framing::reset) when it ends, and when
 //! notifications are switched off. A message that its sender gave up is dropped after
 //! [`ABANDON`](super::counted::ABANDON) here; Zephyr drops it only at the end of the connection.
@@ -39,10 +39,10 @@
 //!   message costs only itself: the next piece is a beginning again.
 //! * Zephyr's server refuses a first piece of fewer than 8 bytes with ATT error
 //!   [`VALUE_NOT_ALLOWED`]: so does [`Reassembly::server`]. A client accepts shorter ones, since
-//!   servers have sent them.
-//! * A Zephyr server that was built without reassembly takes one write for one message, and nothing
-//!   reveals it. If a longer message gets `rc` 9 or no response, a client must limit messages to
-//!   [`fragment_len`] bytes.
+//!   there are servers that send them.
+//! * A Zephyr server that was built without reassembly treats each write as one message, and a
+//!   client cannot find that out. If a longer message gets `rc` 9 or no response, a client must
+//!   limit messages to [`fragment_len`] bytes.
 
 use core::time::Duration;
 
@@ -118,7 +118,7 @@ impl defmt::Format for Fragments<'_> {
     }
 }
 
-/// Joins pieces to messages, in a buffer of the caller that is as long as the longest message.
+/// Joins pieces into messages, in a buffer of the caller that is as long as the longest message.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reassembly<'b> {

@@ -57,8 +57,8 @@ impl Head for Head8 {
 /// A header of 3 bytes, that of BSMP 2.30 over TCP: the length of the payload is in bytes 1 and 2,
 /// big-endian.
 ///
-/// Nothing in it can be wrong, so a stream that is out of sync shows only by a message that never
-/// completes.
+/// Any three bytes are a valid header, so the only sign of a stream out of sync is a message that
+/// never completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a type without a value")]

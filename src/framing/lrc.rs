@@ -54,7 +54,7 @@
 //!
 //! * The check covers the COBS bytes and nothing else, as the frame formula says. (The paragraph on
 //!   checksums lists fields of the message: it was written for an older layout, in which the check
-//!   stood inside the message.)
+//!   was inside the message.)
 //! * The encoder writes 01 after a final full block of 254 bytes, as the README's C code does and
 //!   as its decoder needs; the decoder accepts frames with and without it.
 //! * The decoder rejects blocks that are longer than the rest of the frame and code bytes 00, which
@@ -97,15 +97,15 @@ pub struct Lrc<'b> {
     message: Buffer<'b>,
     sum: Sum,
     state: State,
-    /// The code of the block, if there is one: not in `state`, whose changes are frequent.
+    /// The code of the block, if there is one. It is not in `state`, which changes often.
     code: u8,
-    /// The bytes of data before its end.
+    /// The number of data bytes that the block still needs.
     left: u8,
     gap: Duration,
     abandon: Duration,
 }
 
-/// The position of the decoder in a frame. A reset leads from each to `Between`.
+/// The position of the decoder in a frame. A reset leads from every state to `Between`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
@@ -114,9 +114,9 @@ enum State {
     /// Between two frames; the buffer holds a message. Exits: as `Between`, and a zero, to
     /// `Between`.
     Complete,
-    /// In a block. While none of its data has come, its code may as well be the check. Exits: data,
-    /// to itself; the next code, to itself after a full block, else to `Zero`; a zero, to
-    /// `Complete` if it may be the marker, else to `Between`; silence, to `Between`.
+    /// In a block. While none of its data has come, its code may also be the check. Exits: data, to
+    /// itself; the next code, to itself after a full block, else to `Zero`; a zero, to `Complete`
+    /// if it may be the marker, else to `Between`; silence, to `Between`.
     Block,
     /// After the code of a block; the block before it ends with a zero, which is not in the buffer
     /// yet. Exits: data, to `Block`; the next code, to itself; a zero, to `Ambiguous` if the block
@@ -179,7 +179,7 @@ impl<'b> Lrc<'b> {
         self.state == State::Ambiguous
     }
 
-    /// Adds bytes to the sum that no run has added.
+    /// Adds bytes that no run has added to the sum.
     fn note(&mut self, bytes: &[u8]) {
         if SUMS {
             self.sum.update(bytes);
@@ -200,7 +200,7 @@ impl<'b> Lrc<'b> {
         (self.code, self.left, self.state) = (code, code.wrapping_sub(1), state);
     }
 
-    /// Stores data of the block from the front of `input`, which begins with some; returns the
+    /// Stores data of the block from the front of `input`, which must begin with data; returns the
     /// rest of `input`.
     fn run<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
         let data = input.get(..usize::from(self.left)).unwrap_or(input);

@@ -67,7 +67,7 @@ pub use encoder::Encoder;
 /// Bytes of a packet before its payload: destination, command, length.
 const HEAD: usize = 4;
 
-/// The end of the line that this is, and so the packets that are its own echo.
+/// The role of this end of the line, which decides which packets are an echo of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a line has two ends")]
@@ -101,12 +101,12 @@ pub struct Packet<'b> {
     state: State,
 }
 
-/// The progress of the decoder in a packet. A reset leads from each to an empty `Open`.
+/// The progress of the decoder in a packet. A reset leads from every state to an empty `Open`.
 #[derive(Debug, Clone, Copy)]
 enum State {
     /// `count` bytes since the last silence; the buffer holds those that fit. Exits: silence, to
-    /// `Whole` if the packet is sound, else to itself without bytes; early, the last byte, to
-    /// `Whole`; the last byte of an own packet, to itself without bytes.
+    /// `Whole` if the packet is sound, else to itself without bytes; with early delivery, the last
+    /// byte, to `Whole`; the last byte of our own packet, to itself without bytes.
     Open { count: usize, sum: Sum },
     /// A packet of `count` bytes that the caller may borrow. Exit: any byte, to `Open`.
     Whole { count: usize },
@@ -160,8 +160,8 @@ impl<'b> Packet<'b> {
         self
     }
 
-    /// Sets whether packets end with a checksum; by default they do. Without one, for a carrier
-    /// that has its own, both ends must agree.
+    /// Sets whether packets end with a checksum; by default they do. A carrier with a check of its
+    /// own needs none. Both ends must agree.
     ///
     /// The carrier must then detect damage; only the length is checked here, by the message layer.
     #[must_use]
@@ -205,8 +205,8 @@ impl<'b> Packet<'b> {
             return false;
         }
         let Some((&[destination, _, high, low], _)) = self.buffer.split_first_chunk() else { return false };
-        // A sum of 0 before the end is chance. Subtracted, not added: with a `usize` of 16 bits the
-        // addition would wrap.
+        // A sum of 0 before the end is a coincidence. Subtracted, not added: with a `usize` of 16
+        // bits the addition would wrap.
         let payload = count.checked_sub(HEAD).and_then(|rest| rest.checked_sub(self.tail()));
         if payload != Some(usize::from(u16::from_be_bytes([high, low]))) {
             return false;

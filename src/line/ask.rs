@@ -7,8 +7,8 @@ use super::{Before, Ear, Error, Line, Owed, Requests as _, Sending, Sink};
 use crate::framing::Framing;
 use crate::time::Span;
 
-/// Converts the drain of a protocol. Most have none, and where that is a constant, this is one:
-/// what only a drain needs is then not linked.
+/// Converts the drain of a protocol. Most protocols have none; if that is a constant, so is the
+/// result, and code that only a drain needs is not linked.
 #[inline(always)]
 pub(super) fn span(drain: core::time::Duration) -> Span {
     if drain.is_zero() { Span::ZERO } else { Span::ceil(drain) }
@@ -20,7 +20,7 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     pub(super) fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
-        // A peer that was heard, and nothing damaged, is in step.
+        // If messages have come and none was damaged, the peer is in step.
         let is_heard = self.tally.received != 0 && self.tally.damaged == 0;
         if let (Before::First | Before::Brief(_), true) = (self.before, is_heard) {
             self.before = Before::Gap;
@@ -50,8 +50,8 @@ impl<F: Framing> Line<'_, F> {
 
     /// Notes that a message was accepted as the response. If an older response was still owed, this
     /// may be that one, and the right one comes within a timeout: the line is kept silent for that
-    /// time before the next request. So an answer that comes even after the drain costs one wrong
-    /// value, not one for each request from then on.
+    /// time before the next request. A response that comes even after the drain thus costs one
+    /// wrong value, not one for every later request.
     pub(super) fn answered(&mut self, timeout: Span) {
         if let (Owed::Older(_), Before::Gap) = (self.requests.owed, self.before) {
             self.before = Before::Silence(timeout);
@@ -86,7 +86,7 @@ impl<F: Framing> Line<'_, F> {
         }
     }
 
-    /// Returns `true` if a preamble has left and the peer had time for it.
+    /// Returns `true` if a preamble has left and the peer has had time for it.
     pub(super) fn is_settled(&self) -> bool {
         !matches!(self.before, Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_))
     }

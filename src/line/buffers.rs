@@ -11,9 +11,9 @@ use crate::shown::shown;
 /// | `tx` | one message to send | 1 byte | the longest message of the framing |
 /// | `out` | the bytes of one write to the port | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
 ///
-/// [`split`](Self::split) cuts one piece of memory into the lengths of the column *good*, and gives
-/// `read` the rest. Each framing has a `const fn sizes_of(buffer)`; its `memory()` is the length
-/// that `split` needs, in bytes:
+/// [`split`](Self::split) divides one piece of memory: `tx` and `out` get the lengths of the column
+/// *good*, `read` gets the rest. Each framing has a `const fn sizes_of(buffer)`; its `memory()` is
+/// the length that `split` needs, in bytes:
 ///
 /// ```
 /// use anysmp::framing::console::Console;
@@ -25,7 +25,7 @@ use crate::shown::shown;
 pub struct Buffers<'b>(Parts<'b>);
 
 enum Parts<'b> {
-    /// A single piece, which is cut when the framing is known.
+    /// One piece of memory, divided once the framing is known.
     One(&'b mut [u8]),
     Three {
         read: &'b mut [u8],
@@ -44,7 +44,8 @@ shown!(
 );
 
 impl<'b> Buffers<'b> {
-    /// Takes one piece of memory, which is cut to suit the framing when the line is built.
+    /// All three buffers in one piece of memory. It is divided when the line is built, because the
+    /// lengths depend on the framing.
     #[must_use]
     pub const fn split(memory: &'b mut [u8]) -> Self {
         Self(Parts::One(memory))
@@ -73,8 +74,8 @@ impl<'b> Buffers<'b> {
             Parts::Three { read, tx, out } => [read, tx, out],
         };
         let (read, tx, out) = (limited(read), limited(tx), limited(out));
-        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest
-        // buffers cannot be sent.
+        // A frame that leaves in one piece has to fit `out`, so with buffers of the greatest
+        // length, the longest messages cannot be sent.
         let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
         let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
         let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
@@ -87,7 +88,7 @@ impl<'b> Buffers<'b> {
     }
 }
 
-/// The most bytes of a buffer that are used, since positions are kept in 16 bits.
+/// The largest number of bytes of a buffer that are used: positions are kept in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
 
 const fn at_least(need: usize, buffer: &[u8]) -> Result<(), SizeError> {
@@ -118,9 +119,9 @@ impl<'b, const N: usize> From<&'b mut [u8; N]> for Buffers<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "need and have are all of it")]
 pub struct SizeError {
-    /// The length that is needed, in bytes.
+    /// The length that the buffer needs, in bytes.
     pub need: usize,
-    /// The length that it has, in bytes.
+    /// The length that the buffer has, in bytes.
     pub have: usize,
 }
 

@@ -18,8 +18,8 @@ pub struct Counters {
     pub foreign: u32,
     /// Requests sent again.
     pub retries: u32,
-    /// Errors of the port, and messages of ours that were given up, either half sent or never begun
-    /// because the line was never silent.
+    /// Errors of the port, and messages that we gave up, either half sent or never begun because
+    /// the line was never silent.
     pub failures: u32,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Tally<N> {
 pub(super) enum Loss {
     /// The framing found it damaged.
     Damaged(Damage),
-    /// It answers no request in flight.
+    /// It is not the response to a request in flight.
     Foreign,
 }
 

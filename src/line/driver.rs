@@ -36,21 +36,21 @@ pub(crate) enum Arrival {
 /// The number of times in a row that a port may be interrupted.
 const INTERRUPTED: u8 = 16;
 
-/// The longest silence that a driver waits for by polling the clock instead of by reading, which
-/// takes a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
+/// The longest silence for which a driver polls the clock. For a longer one it waits in a read,
+/// which takes at least a tick. A BSMP packet at 9,600 baud needs 2.1 ms.
 const SPIN: Duration = Duration::from_micros(2_500);
 
 /// The methods of a line that only drivers use.
 impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Cleans up after an operation that was dropped in the middle. A frame that had begun to leave
-    /// goes on, unless it has to leave in one piece; a message that had not begun is dropped.
+    /// continues, unless it has to leave in one piece; a message that had not begun is dropped.
     pub(crate) fn resume(&mut self) {
         if self.is_waiting() || (F::WHOLE && self.is_begun()) {
             self.abandon();
         }
     }
 
-    /// Converts the time of the port's clock to whole microseconds; keeps the rest for the next
+    /// Converts a time of the port's clock to whole microseconds; keeps the remainder for the next
     /// call.
     pub(crate) const fn lap(&mut self, time: Duration) -> Span {
         Span::lap(time, &mut self.nanos)
@@ -67,17 +67,17 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Ok(message.len())
     }
 
-    /// Returns `true` if a call of a port was interrupted and is to be made again.
+    /// Returns `true` if a call of a port was interrupted and must be made again.
     pub(crate) const fn may_repeat<E>(&self, moved: &Moved<E>) -> bool {
         matches!(moved, Moved::Interrupted(_)) && self.interrupted < INTERRUPTED
     }
 
-    /// Handles such a call, and the time since the one before.
+    /// Counts an interrupted call, and adds the time since the call before it.
     pub(crate) fn repeat(&mut self, time: Span) {
         let interrupted = self.interrupted.wrapping_add(1);
         if self.is_flushing() {
-            // Not `away`: a timeout must not start before the port is flushed, which is tried
-            // again.
+            // Not `away`: a timeout must not start before the port is flushed, and the flush is
+            // tried again.
             self.elapsed = self.elapsed.saturating_add(time);
             self.carried(time);
         } else {
@@ -118,7 +118,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Err(fault)
     }
 
-    /// Returns `true` if the port is to be flushed.
+    /// Returns `true` if the port must be flushed.
     pub(crate) const fn is_flushing(&self) -> bool {
         matches!(self.sending, Sending::Flushing(_)) || matches!(self.before, Before::Flushing(_))
     }
@@ -134,7 +134,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 }
 
-/// Defines `Link` over the `Read` and `Write` in scope, so that both drivers have the same text.
+/// Defines `Link` over the `Read` and `Write` in scope, so that both drivers share one source.
 macro_rules! driver {
     () => {
         /// A port joined to a line: makes requests, runs routines and serves.
@@ -163,8 +163,8 @@ macro_rules! driver {
         }
 
         impl<'b, P: Read + Write + Clock, F: Framing> Link<'b, P, F, (), crate::line::Serving> {
-            /// Joins a port and a framing for a server: there is no `call` and no `run`, and what
-            /// only they need is not linked.
+            /// Joins a port and a framing for a server: there is no `call` and no `run`, and code
+            /// that only they need is not linked.
             ///
             /// # Errors
             ///
@@ -179,9 +179,9 @@ macro_rules! driver {
         }
 
         impl<P, F: Framing, S> Link<'_, P, F, S> {
-            /// Sets whether the first request waits until the peer had time for the preamble in
-            /// front of it ([`Framing::PREAMBLE_PAUSE`]): true by default. False is for a
-            /// connection that is new to the peer too, such as TCP: see
+            /// Sets whether the first request waits until the peer has had time for the preamble in
+            /// front of it ([`Framing::PREAMBLE_PAUSE`]): true by default. False is for a connection that
+            /// is new to the peer too, such as TCP: see
             /// [`Line::with_preamble_pause`](crate::line::Line::with_preamble_pause).
             #[must_use]
             pub fn with_preamble_pause(self, pause: bool) -> Self {
@@ -190,7 +190,7 @@ macro_rules! driver {
         }
 
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
-            /// Sets a sink for everything that belongs to no exchange: console text, unasked
+            /// Sets a sink for everything that belongs to no exchange: console text, unsolicited
             /// messages, losses.
             pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T, R> {
                 Link { port: self.port, line: self.line, sink }
@@ -206,8 +206,8 @@ macro_rules! driver {
                 self.line.limits()
             }
 
-            /// The last message received, for example to read the text beside an error. Empty if it
-            /// was damaged.
+            /// The last message received, for example to read the text that came with an error.
+            /// Empty if it was damaged.
             pub fn message(&self) -> &[u8] {
                 self.line.message()
             }

@@ -27,9 +27,9 @@ pub enum Error<P = Infallible, E = Infallible> {
     BufferFull,
     /// We: the message cannot be framed.
     Framing(framing::Error),
-    /// We: a buffer is too short for what it has to hold.
+    /// We: a buffer is too short for its contents.
     Size(SizeError),
-    /// The protocol: its error says whose fault it is.
+    /// The protocol: its error shows whose fault it is.
     Protocol(E),
 }
 
@@ -158,7 +158,7 @@ impl From<framing::Error> for Damage {
             framing::Error::Checksum => Self::Checksum,
             framing::Error::TooLong => Self::TooLong,
             framing::Error::Abandoned => Self::Lost,
-            // `Truncated` is not `Lost`: the sender of a frame that the next one cut off may still
+            // `Truncated` is not `Lost`: if the next frame cut off a frame, its sender may still
             // wait for a response. `Unsendable` is an error of encoders only.
             framing::Error::Malformed | framing::Error::Truncated | framing::Error::Unsendable => Self::Malformed,
         }

@@ -1,4 +1,4 @@
-//! The client's half of one exchange, without a port.
+//! The client's side of one exchange, without a port.
 
 use super::ask::span;
 use super::{Caller, Error, Event, Line, Loss, Owed, Sending, Sink, Verdict};
@@ -78,7 +78,7 @@ impl<P> Exchange<P> {
     }
 
     /// Handles the messages and the time that have arrived. Call it after [`Line::received`] and
-    /// [`Line::elapsed`], and send what is [pending](Line::pending) afterwards.
+    /// [`Line::elapsed`], and send the [pending](Line::pending) bytes afterwards.
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
-            // Damage says nothing about the request, and its clock is `Sending::Left`. After the
-            // end nothing can be its response.
+            // A damaged message says nothing about the request, whose clock is `Sending::Left`.
+            // After the end no message can be the response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
             }

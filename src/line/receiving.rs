@@ -14,14 +14,14 @@ pub(crate) enum Heard {
 }
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// Accepts bytes that `peer` sent, from the front of `bytes`; returns how many. A datagram is
-    /// accepted as a whole or not at all.
+    /// Accepts bytes that `peer` sent, from the front of `bytes`; returns their number. A datagram
+    /// is accepted as a whole or not at all.
     ///
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
-    /// [`next`](Self::next), or send what is [pending](Self::pending), then offer the rest again.
+    /// [`next`](Self::next), or send the [pending](Self::pending) bytes, then offer the rest again.
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
-        // The framing gets bytes of one sender at a time, or a message would be taken for another
-        // sender's.
+        // The framing gets bytes of one sender at a time: otherwise a message could be attributed
+        // to the wrong sender.
         if !self.unread.is_empty() && peer != self.peer {
             return 0;
         }
@@ -29,7 +29,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let count = bytes.len().min(room.len());
         if F::DATAGRAM && count < bytes.len() {
             if count > 0 {
-                // Longer than any datagram may be: one error. A part of it would pass for a whole.
+                // Longer than any datagram may be. It is dropped with one error: a part of it would
+                // pass for a whole datagram.
                 self.tally.lose(Loss::Damaged(Damage::TooLong));
                 return bytes.len();
             }
@@ -55,8 +56,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports that `peer` sent `count` bytes, which are now at the front of [`room`](Self::room).
     pub fn filled(&mut self, count: usize, peer: Peer) {
         if count > 0 {
-            // Not trusted: a port that reports more than it was given must not move the end past
-            // the buffer.
+            // The count is not trusted: a port that reports more than it was given must not move
+            // the end past the buffer.
             let free = short(self.read.len()).saturating_sub(self.unread.end);
             self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
@@ -87,7 +88,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Reports time during which the port was not looked at: it counts for limits, not as silence.
     pub fn away(&mut self, time: Span) {
         self.elapsed = self.elapsed.saturating_add(time);
-        // Here, where every result of a port comes: a driver counts one more afterwards.
+        // Reset here, because every call of a port is reported here. After an interrupted call the
+        // driver sets the count again.
         self.interrupted = 0;
         self.carried(time);
         match self.before {
@@ -103,7 +105,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             | Before::Brief(_)
             | Before::Nudge(_) => {}
         }
-        // Only what changes is written back. Without a byte time nothing is leaving.
+        // Only a state that changes is written back. Without a byte time there is no `Leaving`.
         self.sending = match self.sending {
             Sending::Left(mut waited) if R::ASKS => {
                 waited = waited.saturating_add(time);
@@ -201,7 +203,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 }
 
-/// Counts what the framing returned, and hands text and losses to the sink.
+/// Counts a result of the framing, and hands text and losses to the sink.
 fn note<F: Framing, S: Sink + ?Sized, N: Number>(
     progress: Result<framing::Progress<'_>, framing::Error>,
     framing: &F,

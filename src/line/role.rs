@@ -1,4 +1,4 @@
-//! The purpose of a line, as a type, so that a server pays nothing for what only clients need.
+//! The purpose of a line, as a type, so that a server pays nothing for the needs of clients.
 
 use super::counters::Number;
 use super::states::Owed;

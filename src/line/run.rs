@@ -1,4 +1,4 @@
-//! The client's half of the many exchanges of a routine, without a port.
+//! The client's side of all exchanges of a routine, without a port.
 
 use core::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ use crate::time::Span;
 pub enum Turn<R> {
     /// Move bytes and time, then poll again.
     Wait,
-    /// The run has ended, in this way.
+    /// The run has ended with this result.
     Ended(Ended<R>),
 }
 
@@ -71,7 +71,7 @@ impl Run {
         loop {
             if let RunState::Due = self.state {
                 // Messages stay in the line until the frame has left, since the routine may answer
-                // them at once. Time goes on, or its intervals would stop.
+                // them at once. Time continues, or its intervals would stop.
                 while line.is_sending()
                     && let Some(event) = line.next(sink)
                 {
@@ -79,8 +79,8 @@ impl Run {
                         routine.tick(time);
                     }
                 }
-                // Flushed before anything else leaves: that is where a half-duplex port releases
-                // the line.
+                // Flushed before anything else leaves: a half-duplex port releases the line in its
+                // flush.
                 if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
@@ -88,7 +88,7 @@ impl Run {
                     Step::Send(len) => {
                         let drain = span(routine.drain(client));
                         line.ask(len, drain, sink)?;
-                        // Received messages come first: the port may need the room.
+                        // Received messages are handled first: the port may need the room.
                         continue;
                     }
                     Step::Wait(limit) => self.state = RunState::Waiting(Span::ceil(limit)),

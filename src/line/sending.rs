@@ -7,8 +7,8 @@ use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
 use crate::framing::{Encoder, Framing};
 use crate::time::Span;
 
-/// The time for which a message waits for a line that is never silent, in addition to the silence
-/// itself.
+/// The time after which a message is given up if the line is never silent, in addition to the
+/// silence that it needs.
 const JAMMED: Duration = Duration::from_secs(1);
 
 impl<F: Framing, R: Role> Line<'_, F, R> {
@@ -25,7 +25,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         Ok(self.post(len)?)
     }
 
-    /// Does the same where nothing is being sent, with the error type of a driver.
+    /// Does the work of [`transmit`](Self::transmit) where nothing is being sent, with the error
+    /// type of a driver.
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
         debug_assert!(!self.is_sending(), "a driver sends one message after the other");
         let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
@@ -92,8 +93,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let mut used = 0usize;
         self.sending = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            // A frame that leaves in one piece fits `out`, which was checked when the line was
-            // built, and may end with its last byte: so the room left does not matter there.
+            // A frame that leaves in one piece fits `out`, as was checked when the line was built,
+            // and may fill it to the last byte. So the room left does not matter.
             if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
                 break Sending::Frame;
             }
@@ -142,17 +143,17 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Returns `true` if those were the last ones: then flush the port.
     pub fn sent(&mut self, count: usize) -> bool {
         if count == 0 {
-            // Your own loop may report 0 in each round, and that must not count as a round in which
-            // something was sent.
+            // A caller's own loop may report 0 in each round, which must not count as a round in
+            // which something was sent.
             return false;
         }
         // The port was not read meanwhile, so this round does not count as silence.
         self.busy();
         if self.is_begun() {
-            // Not trusted: never more than the port was given.
+            // The count is not trusted: it must not exceed the bytes that the port was given.
             self.run.start = self.run.start.wrapping_add(short(count.min(self.run.len())));
-            // If the run was the end of the frame, the encoder yields nothing more, and this moves
-            // to `Last`.
+            // If the run was the end of the frame, the encoder yields nothing more, and the state
+            // becomes `Last`.
             if self.run.is_empty() && self.sending == Sending::Frame {
                 self.fill();
             }
@@ -182,7 +183,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             return false;
         }
         if is_brief {
-            // No flush and no look at the port either: each would take time.
+            // Neither a flush nor a look at the port follows: each would take time.
             self.before = Before::Gap;
             return false;
         }
@@ -205,7 +206,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             Sending::Waiting(_) | Sending::Leaving(_) | Sending::Left(_) | Sending::Unsent => false,
             // A frame that leaves in one piece is cut only if some of its bytes were accepted.
             Sending::Last => self.run.start > 0 || !F::WHOLE,
-            // Part of the frame, or all of it without a flush: the peer may have any part of it.
+            // Part of the frame, or all of it without a flush: the peer may have received any part
+            // of it.
             Sending::Frame | Sending::Flushing(_) => true,
         };
         if is_cut {

@@ -24,9 +24,9 @@ pub enum Verdict {
     /// It is the response: [`Caller::decode`] reads it.
     Answer,
     /// It belongs to something else, for example a late response to an earlier request: it is
-    /// dropped and counted, and the wait goes on.
+    /// dropped and counted, and the wait continues.
     Foreign,
-    /// The peer sent it unasked: it is handed to the [`Sink`], and the wait goes on.
+    /// The peer sent it without a request: it is handed to the [`Sink`], and the wait continues.
     Unsolicited,
     /// The peer requires the request in another form, which is now in `tx` and this many bytes
     /// long.
@@ -35,7 +35,7 @@ pub enum Verdict {
 
 /// A client that can make requests of type `R` and recognise their responses.
 pub trait Caller<R: ?Sized> {
-    /// A request in flight. To drop it is to cancel it.
+    /// A request in flight. Dropping it cancels the request.
     type Pending;
     /// The response, borrowed from the received message.
     type Response<'m>;
@@ -102,10 +102,10 @@ pub trait Serve {
         0
     }
 
-    /// Called when time has passed, whether bytes came in it or not.
+    /// Called when time has passed, whether bytes have come or not.
     ///
     /// While a response is leaving, a driver does not call it: that time is part of the next call,
-    /// which comes before the next message is handed out.
+    /// which is made before the next message is handed out.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }
@@ -117,8 +117,8 @@ pub trait Serve {
         self.tick(elapsed.to_duration());
     }
 
-    /// Writes an unasked message into `tx`, if there is one; returns its length, 0 for none. Called
-    /// after each message and each tick until it returns 0.
+    /// Writes an unsolicited message into `tx`, if there is one; returns its length, 0 for none.
+    /// Called after each message and each tick until it returns 0.
     fn poll(&mut self, tx: &mut [u8]) -> usize {
         let _ = tx;
         0
@@ -140,7 +140,7 @@ pub trait Sink {
         let _ = text;
     }
 
-    /// Receives a message that the peer sent unasked.
+    /// Receives a message that the peer sent without a request.
     fn unsolicited(&mut self, message: &[u8]) {
         let _ = message;
     }
@@ -201,7 +201,7 @@ pub mod asynch {
         /// # Cancellation
         ///
         /// Dropping the future leaves the request unanswered. The implementation decides what
-        /// becomes of the work that it had begun.
+        /// happens to work that it has begun.
         fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> impl Future<Output = (usize, Self::After)>;
     }
 }

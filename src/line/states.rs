@@ -3,8 +3,8 @@
 use crate::time::Span;
 
 /// The progress of the message in `tx`, and the time since it left. The encoder and the encoded run
-/// are kept beside this state, so that nothing moves from one stage to the next: variants that hold
-/// them take 190 bytes of flash more.
+/// are kept beside this state, so that nothing moves from one stage to the next: with variants that
+/// hold them, the code takes 190 bytes more flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
     /// It waits for the line, for this long at most. Exits: `Frame` or `Last`, when the line is
@@ -43,16 +43,17 @@ pub(super) enum Before {
     /// The preamble, of which this many bytes have left, as soon as a message waits. Exits:
     /// `Flushing`, when all of it has left; `Gap`, if the framing has none.
     Preamble(usize),
-    /// The preamble, of which this many bytes have left, as soon as the first message waits, and no
-    /// time for it. Exits: `Gap`, when all of it has left, or by a request if the peer was heard;
-    /// `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
+    /// The preamble, of which this many bytes have left, as soon as the first message waits,
+    /// without a pause after it. Exits: `Gap`, when all of it has left, or by a request if the peer
+    /// was heard; `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
     Brief(usize),
     /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
     Nudge(usize),
     /// The port has accepted the bytes in front of a pause of this length. Exits: `Settle`, when
     /// time passes.
     Flushing(Span),
-    /// This much time. Exits, when it has passed: `Silence`, if a response is owed, else `Gap`.
+    /// A pause of this length, for the peer to handle the preamble. Exits, when it has passed:
+    /// `Silence`, if a response is owed, else `Gap`.
     Settle(Span),
 }
 
@@ -62,8 +63,8 @@ pub(super) enum Ear {
     /// The line still carries the frame that was sent last, for this long. Exits: `Busy`, when that
     /// time has passed or bytes come; itself, by the next frame.
     Carrying(Span),
-    /// Bytes came since time last passed, or the port was not looked at because we sent. Exits:
-    /// `Ended`, when time passes; `Carrying`, when a frame has left.
+    /// Bytes came since time last passed, or the port was not looked at because we were sending.
+    /// Exits: `Ended`, when time passes; `Carrying`, when a frame has left.
     Busy,
     /// Nothing came since time last passed. Exits: `Busy`; `Silent`, when time passes.
     Ended,

@@ -1,7 +1,7 @@
 //! Reads the data that MCUboot leaves in RAM for the image that it starts: its mode, and the slot
 //! of the image.
 //!
-//! A MCUboot build with `BOOT_SHARE_DATA_BOOTINFO` writes these data to an address that its board
+//! An MCUboot build with `BOOT_SHARE_DATA_BOOTINFO` writes these data to an address that its board
 //! reserves. An image has no other way to find the slot from which it was copied or started: in the
 //! modes without a swap, pass [`running_slot`](SharedData::running_slot) to
 //! [`Pair::running_from`](super::slots::Pair::running_from).
@@ -15,8 +15,8 @@
 //!          2005 largest application of image 0; 2006 to 2009, those of images 1 to 4
 //! ```
 //!
-//! RAM keeps its contents over a reset: after a start without MCUboot a device may find the data of
-//! an earlier start. So use them only if the bootloader writes them at each start.
+//! RAM keeps its contents across a reset: after a start without MCUboot a device may find the data
+//! of an earlier start. So use them only if the bootloader writes them at each start.
 //!
 //! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
 
@@ -33,13 +33,13 @@ pub struct SharedData<'a> {
 
 impl<'a> SharedData<'a> {
     const MAGIC: u16 = 0x2016;
-    /// Bytes of magic and total.
+    /// The length of magic and total in bytes.
     const HEAD: usize = 4;
     const MODE: Kind = Kind(0x2000);
     const RUNNING_SLOT: Kind = Kind(0x2003);
     /// The entry of image 0; those of the other images follow.
     const MAX_APPLICATION_SIZE: Kind = Kind(0x2005);
-    /// Images that have a number of their own.
+    /// The number of images with an entry of their own.
     const IMAGES: u16 = 5;
 
     /// Reads the data from the front of `memory`; `None` if there are none. Memory after them is
@@ -56,7 +56,7 @@ impl<'a> SharedData<'a> {
     #[must_use]
     pub fn running_slot(&self) -> Option<Slot> {
         match self.value(Self::RUNNING_SLOT)? {
-            // Other values and lengths are unknown to us: to guess could overwrite the running
+            // Other values and lengths are unknown to us: a guess could overwrite the running
             // image.
             [0] => Some(Slot::Primary),
             [1] => Some(Slot::Secondary),
@@ -74,7 +74,7 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// Returns the bytes of the largest application that the bootloader can start as this image,
+    /// Returns the length of the largest application that the bootloader can start as this image,
     /// from 0 to 4: pass it to [`Pair::with_max_image`](super::slots::Pair::with_max_image).
     #[must_use]
     pub fn max_application_size(&self, image: u32) -> Option<u32> {
@@ -93,7 +93,8 @@ impl<'a> SharedData<'a> {
 mod tests {
     use super::*;
 
-    /// The data of MCUboot in RAM-load mode after a start from slot 1, and the RAM after them.
+    /// The data of MCUboot in RAM-load mode after a start from slot 1, followed by other RAM
+    /// contents.
     const FOUND: [u8; 40] = [
         0x16, 0x20, 0x24, 0x00, 0x00, 0x20, 0x01, 0x00, 0x06, 0x01, 0x20, 0x01, 0x00, 0x00, 0x02, 0x20, 0x01, 0x00,
         0x01, 0x03, 0x20, 0x01, 0x00, 0x01, 0x04, 0x20, 0x08, 0x00, 0x02, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,

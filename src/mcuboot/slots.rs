@@ -4,8 +4,8 @@
 //! [`Command`] into a [`Job`], a list of flash operations; an executor
 //! ([`flash::run`] or `flash::asynch::run`) performs them; [`Job::finish`]
 //! returns the outcome. This module depends on no CBOR, port or flash driver.
-//! A program whose configuration is a constant ([`Setup`]) has no code of modes and options that it
-//! does not choose.
+//! A program whose configuration is a constant ([`Setup`]) does not contain the code of modes and
+//! options that it does not choose.
 //!
 //! ```text
 //!   Command::Upload ─▶ checks ─▶ [recall the checkpoint] ─▶ look at the pair ─▶ checks
@@ -22,7 +22,7 @@
 //! * The running slot is never erased or written, except for its one `image_ok` flag when it is
 //!   confirmed; no value exists that could request more.
 //! * Nothing is erased before the first chunk has passed every check.
-//! * No image is marked to be booted, or confirmed, unless the hash of what is *in flash* equals
+//! * No image is marked to be booted, or confirmed, unless the hash of the bytes *in flash* equals
 //!   its hash TLV.
 //! * Power may fail at any moment. The trailer of a slot is erased before its first byte is
 //!   written, so a half-written image is never marked; with a checkpoint region the upload
@@ -35,11 +35,11 @@
 //! These are the rules of the Zephyr server, in the same order. A first chunk (`off` = 0) is
 //! refused without the image header (22), without `len` (21), with a wrong magic (23) or a `sha`
 //! beyond 32 bytes (24). If its `sha` is that of the session, the session continues and the data
-//! are dropped. It is refused if the slot is in use (9), the file too large (30), its version
-//! refused (27). If the slot already holds exactly this file, the response reports it as complete.
-//! A later chunk at another offset than the expected one is dropped; the response has the expected
-//! offset. All bytes of a chunk are accepted; those that do not fill a write unit wait in the
-//! scratch slice, and the last unit is padded with the erased value.
+//! are dropped. It is refused if the slot is in use (9), the file is too large (30), or its version
+//! is refused (27). If the slot already holds exactly this file, the response reports it as
+//! complete. A later chunk at another offset than the expected one is dropped; the response
+//! contains the expected offset. All bytes of a chunk are accepted; those that do not fill a write
+//! unit wait in the scratch slice, and the last unit is padded with the erased value.
 //!
 //! # Interpretation
 //!
@@ -47,29 +47,30 @@
 //!   file, is refused with 22 at the first chunk: such a file could never be booted.
 //! * There is one session per device. `image` counts in the first chunk only; with a single pair it
 //!   is ignored.
-//! * The response has `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For it the
-//!   file in flash is hashed, also before an upload whose header equals the one in the slot.
+//! * The response contains `match` if the `sha` has 32 bytes and the [`Digest`] hashes files. For
+//!   that, the file in flash is hashed, also before an upload whose header equals the one in the
+//!   slot.
 //! * A repeat of the last chunk gets the first response again. Any other later chunk without a
 //!   session gets offset 0.
 //! * In modes without state writes only the running slot is in use. If the newer image were in use
 //!   too, a broken upload could lock its slot.
-//! * A slot that is marked may be erased and uploaded over, as by default in Zephyr: the mark goes
-//!   first. If it could not, a mark on which the bootloader does not act would stay forever.
+//! * A slot that is marked may be erased and uploaded over, as by default in Zephyr: the mark is
+//!   erased first. Otherwise a mark on which the bootloader does not act would stay forever.
 //!   [`Config::erase_pending`] = false refuses both (9).
-//! * What cannot be read is not there, and counts as damaged: flash with error correction reports
-//!   an error for what a power cut has torn, until it is erased. Only the trailer of a running slot
-//!   has to be readable (11): without it nobody can say if the other slot is needed to revert, and
-//!   MCUboot would not start either.
+//! * Bytes that cannot be read count as missing or damaged: flash with error correction reports an
+//!   error for bytes that a power cut has torn, until they are erased. Only the trailer of a
+//!   running slot has to be readable (11): without it, it is unknown whether the other slot is
+//!   needed to revert, and MCUboot would not start either.
 //! * State writes refuse a slot whose trailer is damaged (23), for example by a power cut while it
 //!   was marked. The next upload erases the trailer; if the file is there and does not reach into
 //!   the trailer's pages, it is not written again.
-//! * A permanent mark that a power cut left without `image_ok` reads as a test. To confirm the same
-//!   image again completes it, unless the mark says that it is a test.
-//! * A mark is read again after it was written: if flash does not hold it, the answer is 12.
+//! * A permanent mark that a power cut left without `image_ok` reads as a test. Confirming the same
+//!   image again completes it, unless the swap info of the mark is that of a test.
+//! * A mark is read again after it was written: if flash does not contain it, the answer is 12.
 //! * A damaged `image_ok` or magic of the running slot counts as confirmed, since MCUboot keeps
 //!   such an image. (With direct XIP or RAM load and revert it does not: 29.)
-//! * With two images MCUboot puts off a revert as long as the other image is marked: the list does
-//!   not say so.
+//! * With two images MCUboot postpones a revert as long as the other image is marked: the list does
+//!   not show that.
 //! * With revert in place (direct XIP, RAM load) a mark of an image that is not newer than the
 //!   running one is refused (27): the bootloader would never start it.
 //! * In swap-offset the old image lies at the start of the secondary slot after a swap, where the
@@ -82,12 +83,12 @@
 //!   check of the bootloader sufficient. In the RAM load modes it is encrypted in the running slot
 //!   too, and a confirmation relies on the bootloader, which has decrypted and checked it.
 //! * Padded files (`imgtool --pad`, with or without `--confirm`) are as long as their slot and end
-//!   with a trailer. They are refused (30) unless the gate takes them ([`PaddedFiles`]). Then the
+//!   with a trailer. They are refused (30) unless the gate accepts them ([`PaddedFiles`]). Then the
 //!   trailer is compared and not written. When the file is complete and has its `sha`, the image is
 //!   marked as by a state write: its hash is checked in flash, the gate is asked, the trailer is
 //!   written and read again. A refusal is the answer to the last chunk; the image stays unmarked.
-//!   What is neither erased nor a trailer where none of an image may be is refused (30). In modes
-//!   without marks the trailer is dropped.
+//!   After the largest image that the slot can hold, only erased bytes and a trailer are accepted;
+//!   other bytes are refused (30). In modes without marks the trailer is dropped.
 //!
 //! **Not supported:** a third flash device: all primary slots are in one flash, all secondary ones
 //! in the same or in another one ([`Config::with_spare_flash`]). Sectors of unequal size within a
@@ -164,7 +165,7 @@ impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
 
     /// Manages single slots ([`Pair::single`]) for a recovery loader, which runs from elsewhere: an
     /// upload replaces the image in slot 0 at once, and there is nothing to go back to. This is the
-    /// only way to write slot 0 of a device whose bootloader knows no other slot.
+    /// only way to write slot 0 of a device whose bootloader has no other slot.
     ///
     /// The rules are those of MCUboot's serial recovery, and more: an upload can be resumed by its
     /// `sha`, and its hash is checked. State writes are refused (8).
@@ -201,8 +202,8 @@ impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
 }
 
 impl<'s, D: Digest, G: Gate, C: Setup> Slots<'s, D, G, C> {
-    /// Puts a gate in front of uploads and marks, which also sees what happens: the gate itself or
-    /// `&mut` of it. Without one everything is allowed.
+    /// Puts a gate in front of uploads and marks, which also receives the events. Pass the gate
+    /// itself or a `&mut` reference to it. Without a gate everything is allowed.
     #[must_use]
     pub fn with_gate<H: Gate>(self, gate: H) -> Slots<'s, D, H, C> {
         let Self { setup, pairs, scratch, digest, session, upload, log, .. } = self;
@@ -215,7 +216,7 @@ impl<'s, D: Digest, G: Gate, C: Setup> Slots<'s, D, G, C> {
         &self.gate
     }
 
-    /// Returns the gate, for changes.
+    /// Returns the gate, to change it.
     pub const fn gate_mut(&mut self) -> &mut G {
         &mut self.gate
     }
@@ -234,7 +235,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         self.setup.config()
     }
 
-    /// Returns the sizes of the flash of the slot that an upload is for, or an erase.
+    /// Returns the sizes of the flash that holds the slot of an upload or an erase.
     fn spare_flash(&self) -> &Geometry {
         self.config().geometry.of(spare_device::<C::Flash>(self.pairs, self.upload.image))
     }
@@ -274,7 +275,7 @@ fn tail(target: Target, layout: Layout, erase: u32) -> u32 {
 
 /// Returns the flash device of the spare slot of an image.
 fn spare_device<F: Geometries>(pairs: &[Pair], image: u32) -> flash::Device {
-    // An image that does not exist has no slot in which something could be done.
+    // An image that does not exist has no slot to work on.
     let pair = look::pair(pairs, image).filter(|_| F::ARE_TWO);
     pair.map_or(flash::Device::Active, |pair| pair.running().other().device())
 }
@@ -285,7 +286,7 @@ impl<'s, D: Digest, G: Gate, C: Setup> Device for Slots<'s, D, G, C> {
     where
         Self: 'j;
 
-    // Not inlined: see `smp::server`, on the stack.
+    // Not inlined: see *Stack* in `smp::server`.
     #[inline(never)]
     fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, C> {
         Job::new(self, command)

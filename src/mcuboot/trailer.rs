@@ -20,8 +20,8 @@ use crate::bytes::take;
 /// The magic for an alignment of 8.
 static MAGIC_8: [u8; 16] =
     [0x77, 0xC2, 0x95, 0xF3, 0x60, 0xD2, 0xEF, 0x7F, 0x35, 0x52, 0x50, 0x0F, 0x2C, 0xB6, 0x79, 0x80];
-/// The magic for all other alignments, which are in its first two bytes. A static, as [`MAGIC_8`],
-/// because the code for a constant builds it byte by byte.
+/// The magic for all other alignments, which are in its first two bytes. A static, like
+/// [`MAGIC_8`], because the code for a constant builds it byte by byte.
 static MAGIC_ANY: [u8; 16] = [0, 0, 0x2D, 0xE1, 0x5D, 0x29, 0x41, 0x0B, 0x8D, 0x77, 0x67, 0x9C, 0x11, 0x0F, 0x1F, 0x8A];
 
 /// The offsets of the trailer's fields, for one alignment.
@@ -56,8 +56,8 @@ impl Layout {
         self.align
     }
 
-    /// Returns the bytes from the end of a slot back to `field`. The length of the slot must be a
-    /// multiple of the alignment.
+    /// Returns the distance in bytes from the end of a slot back to `field`. The length of the slot
+    /// must be a multiple of the alignment.
     #[must_use]
     pub const fn from_end(self, field: Field) -> u32 {
         // The magic takes whole units. The alignment is a power of two, so a mask replaces a
@@ -73,7 +73,7 @@ impl Layout {
         }
     }
 
-    /// Returns the bytes of the trailer down to `swap_size`, without the swap status.
+    /// Returns the length of the trailer down to `swap_size`, without the swap status.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a trailer is never empty")]
     pub const fn len(self) -> u32 {
@@ -97,7 +97,8 @@ impl Layout {
     #[must_use]
     pub fn read_magic(self, bytes: &[u8], erased: u8) -> Magic {
         match take::<16>(bytes, 0) {
-            // The whole magic: a power cut while it was written must not look like a mark.
+            // The whole magic is compared: a power cut while it was written must not look like a
+            // mark.
             Some(bytes) if bytes == self.magic() => Magic::Good,
             Some(bytes) if bytes.iter().all(|byte| *byte == erased) => Magic::Unset,
             _ => Magic::Bad,
@@ -129,9 +130,9 @@ pub enum Field {
 pub enum Magic {
     /// The magic is there.
     Good,
-    /// Its place is erased.
+    /// The place of the magic is erased.
     Unset,
-    /// Its place holds something else.
+    /// The place of the magic holds other bytes.
     Bad,
 }
 
@@ -190,19 +191,19 @@ impl Trailer {
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "the swap types of MCUboot")]
 pub enum SwapType {
-    /// Starts what is in the primary slot.
+    /// Starts the image in the primary slot.
     None = 1,
     /// Swaps the slots, and swaps back at the reset after that unless the image is confirmed.
     Test = 2,
-    /// Swaps the slots for good.
+    /// Swaps the slots permanently.
     Permanent = 3,
     /// Swaps back: the running image was tested and has not been confirmed.
     Revert = 4,
 }
 
 impl SwapType {
-    /// Returns the swap type of two trailers in the swap modes, as MCUboot's table: the secondary
-    /// slot counts first.
+    /// Returns the swap type of two trailers in the swap modes, according to MCUboot's table: the
+    /// secondary slot takes precedence.
     #[must_use]
     pub const fn decide(primary: &Trailer, secondary: &Trailer) -> Self {
         match (secondary.magic, secondary.image_ok) {
@@ -212,14 +213,14 @@ impl SwapType {
             _ => {}
         }
         match (primary.magic, primary.image_ok, primary.copy_done) {
-            // The bootloader has swapped this image in, and nobody has confirmed it.
+            // The bootloader has swapped this image in, and it has not been confirmed.
             (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
             _ => Self::None,
         }
     }
 
-    /// Returns the swap type of two trailers in swap-offset mode, whose table has one row more: an
-    /// image in the secondary slot that has been swapped there is the one to go back to.
+    /// Returns the swap type of two trailers in swap-offset mode, whose table has one more row: an
+    /// image that was swapped into the secondary slot is the one to go back to.
     #[must_use]
     pub const fn decide_with_offset(primary: &Trailer, secondary: &Trailer) -> Self {
         match (secondary.magic, secondary.image_ok, secondary.copy_done) {

@@ -6,8 +6,8 @@ use super::Clock;
 use crate::routine::remaining;
 use crate::shown::shown;
 
-/// A port whose `read` gives up after a tick, with a clock: every limit holds to two ticks,
-/// whatever the peer sends.
+/// A port whose `read` gives up after a tick, with a clock: every limit is kept to within two
+/// ticks, whatever the peer sends.
 ///
 /// ```no_run
 /// # fn uart() -> anysmp::port::Ticking<std::io::Empty> { todo!() }

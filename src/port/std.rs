@@ -113,7 +113,7 @@ impl<T: io::Write> Write for Io<T> {
 
     fn flush(&mut self) -> io::Result<()> {
         match self.io.flush().map_err(timed) {
-            // The operating system has the bytes; it does not report when they have left.
+            // The operating system has accepted the bytes; it does not report when they have left.
             Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
             result => result,
         }
@@ -133,7 +133,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// The operating system's, for the last address, if none can be reached.
+    /// The operating system's error for the last address, if none can be reached.
     pub fn connect(address: impl ToSocketAddrs, limit: Duration) -> io::Result<Self> {
         let mut last = ErrorKind::AddrNotAvailable.into();
         for address in address.to_socket_addrs()? {
@@ -149,7 +149,7 @@ impl Tcp {
     ///
     /// # Errors
     ///
-    /// The operating system's, if it refuses these options.
+    /// The operating system's error, if it refuses these options.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK))?;
@@ -218,7 +218,7 @@ impl Udp {
     ///
     /// # Errors
     ///
-    /// The operating system's, if the address cannot be resolved or has no route.
+    /// The operating system's error, if the address cannot be resolved or has no route.
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = ErrorKind::AddrNotAvailable.into();
         for peer in address.to_socket_addrs()? {
@@ -237,7 +237,7 @@ impl Udp {
     ///
     /// # Errors
     ///
-    /// The operating system's, if the address is in use or does not belong to this computer.
+    /// The operating system's error, if the address is in use or does not belong to this computer.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::new(UdpSocket::bind(address)?, Mode::Server { peers: VecDeque::new(), next: 1 })
     }
@@ -251,7 +251,7 @@ impl Udp {
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// The operating system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -312,9 +312,9 @@ impl Read for Udp {
                 }
                 Ok(len)
             }
-            // Nobody listens there at the moment: the device may be restarting, so this is not the
-            // end. The refusal comes at once; wait for the rest of the tick, or the driver would
-            // spin.
+            // Nobody is listening there at the moment: the device may be restarting, so this is not
+            // the end. The refusal comes at once; wait for the rest of the tick, or the driver
+            // would spin.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
                 thread::sleep(TICK.saturating_sub(began.elapsed()));
                 Err(tick())

@@ -17,7 +17,7 @@ use crate::time::Passed;
 /// by a byte, and the application's time between two reads. Without a
 /// [byte time](Self::with_byte_time), a peer that sends a byte just before each tick ends stops the
 /// clock. With it, a limit is late by at most the factor `tick / byte time` as long as such a peer
-/// goes on, and exact while the peer is silent or sends at full rate. If that is too late, use a
+/// continues, and exact while the peer is silent or sends at full rate. If that is too late, use a
 /// [`Clocked`](super::Clocked).
 pub struct Ticking<P> {
     port: P,

@@ -13,7 +13,7 @@ pub struct Command(
 );
 
 codes! { Command,
-    /// Asks whether the slave is there. Address 00.
+    /// Asks for a sign of life. Address 00.
     STATUS = 0x00;
     /// Asks for the names of the addresses. Address 00.
     DESCRIBE = 0x02;
@@ -59,7 +59,7 @@ codes! { ResponseCode,
 }
 
 impl ResponseCode {
-    /// Returns whether it is one of the five that refuse a command.
+    /// Returns true if this is one of the five errors, which refuse a command.
     #[must_use]
     pub const fn is_error(self) -> bool {
         matches!(self, Self::BAD_REQUEST | Self::INVALID | Self::NOT_FOUND | Self::NOT_IMPLEMENTED | Self::ERROR)

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-/// The length of a header in bytes: what comes before the data of a message.
+/// The length in bytes of a header, which comes before the data of a message.
 pub const HEADER_LEN: usize = 3;
 
-/// The address that a message is about.
+/// The address that a message concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a number with names")]
@@ -20,7 +20,7 @@ impl Address {
     /// All sensors and actuators, but not the slave itself.
     pub const ALL: Self = Self(0xFF);
 
-    /// The place in the list of names: 0 for address 01. `None` for the host and for all.
+    /// The index in the list of names: 0 for address 01. `None` for the host and for all.
     #[must_use]
     pub const fn index(self) -> Option<usize> {
         match self {
@@ -29,7 +29,7 @@ impl Address {
         }
     }
 
-    /// The address of a place in the list of names, from 0; `None` from 254 on.
+    /// The address of an index in the list of names, from 0; `None` from 254 on.
     #[must_use]
     pub fn at(index: usize) -> Option<Self> {
         u8::try_from(index.checked_add(1)?).ok().map(Self).filter(|address| *address != Self::ALL)
@@ -52,7 +52,7 @@ pub struct Counter(
 );
 
 impl Counter {
-    /// The counter of unsolicited messages, and of errors about what could not be read.
+    /// The counter of unsolicited messages, and of errors about unreadable messages.
     pub const NONE: Self = Self(0x00);
     /// The first counter of a command.
     pub const FIRST: Self = Self(0x01);
@@ -75,7 +75,7 @@ impl Counter {
 pub struct Header<C> {
     /// The code of the command or the response.
     pub code: C,
-    /// The address that it is about.
+    /// The address that the message concerns.
     pub address: Address,
     /// The number that ties a response to its command.
     pub counter: Counter,

@@ -27,10 +27,10 @@
 //! # Retries
 //!
 //! When no response has come within the [timeout](Master::with_timeout), or at once when the slave
-//! says that it could not read the command (INVALID; BAD_REQUEST without address), the request is
-//! sent again with a new counter, at most [twice](Master::with_retries). [`Invert`] is never
+//! reports that it could not read the command (INVALID; BAD_REQUEST without address), the request
+//! is sent again with a new counter, at most [twice](Master::with_retries). [`Invert`] is never
 //! repeated: the slave may have obeyed it although its response was lost. Then GET shows the value,
-//! and SET mends it.
+//! and SET corrects it.
 
 mod error;
 mod names;
@@ -76,8 +76,9 @@ impl Master {
         Self { next: first, timeout: Self::TIMEOUT, retries: Self::RETRIES }
     }
 
-    /// Sets how long a response may take, from the moment at which the last byte of the request has
-    /// left. It must be longer than the slave needs for its handler and to abandon a partial frame.
+    /// Sets the time that a response may take, from the moment at which the last byte of the
+    /// request has left. It must be longer than the slave needs to run its handler and to abandon a
+    /// partial frame.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -181,7 +182,7 @@ impl<R: Request> Caller<R> for Master {
     }
 
     fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
-        // At once, not at the timeout: the slave reports it within milliseconds.
+        // Repeated at once, not at the timeout: the slave reports the fault within milliseconds.
         if is_unread(message)
             && let Some(len) = pending.retry(self, tx)
         {

@@ -36,7 +36,7 @@ use crate::shown::shown;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event<'m> {
-    /// The slave is there; the value is the mark of this start of it.
+    /// The slave is there; the value is the mark of its current start.
     Alive(Value<'m>),
     /// Names and addresses.
     Names(Names<'m>),
@@ -44,16 +44,17 @@ pub enum Event<'m> {
     Value(Address, Value<'m>),
     /// The new value of a subscribed address.
     Push(Address, Value<'m>),
-    /// The value of a subscribed address, in the response to another SUBSCRIBE, which no PUSH has
-    /// brought: one was lost, the slave has restarted and forgotten the subscriptions, or it held
+    /// A changed value of a subscribed address, in the response to another SUBSCRIBE instead of a
+    /// PUSH: the PUSH was lost, the slave has restarted and forgotten the subscriptions, or it held
     /// the change back (a dead band, a pause, no time yet). The monitor subscribes again.
     Missed(Address, Value<'m>),
-    /// The slave refuses SUBSCRIBE or GET of this address, or, of the host, DESCRIBE or STATUS: it
-    /// is not well then.
+    /// The slave refuses SUBSCRIBE or GET of this address. With the address of the host, it refuses
+    /// DESCRIBE, or STATUS, which means that the slave is not well.
     Refused(Address, ResponseCode),
     /// Text for a log.
     Debug(Text<'m>),
-    /// A message that responds to nothing: late, an error about noise, or of an unknown code.
+    /// A message that is not a response: a late one, an error about noise, or one with an unknown
+    /// code.
     Foreign(Option<Header<ResponseCode>>),
 }
 
@@ -91,7 +92,7 @@ enum Way {
 }
 
 impl Watch {
-    /// A place for an address that is not in use yet.
+    /// An unused watch, for an address to come.
     pub const NONE: Self = Self::new(Address::HOST);
 
     /// Watches `address`.
@@ -106,14 +107,14 @@ impl Watch {
         self.address
     }
 
-    /// The time since its value was received last; [`Duration::MAX`] if it is asked for next.
+    /// The time since its value was received last; [`Duration::MAX`] if it is requested next.
     #[must_use]
     pub const fn age(&self) -> Duration {
         self.age
     }
 }
 
-/// Notes that the value of this address was received just now.
+/// Records that the value of this address was received just now.
 fn refresh(watches: &mut [Watch], address: Address, value: Value<'_>) {
     for watch in watches.iter_mut().filter(|watch| watch.address == address) {
         watch.age = Duration::ZERO;
@@ -126,7 +127,7 @@ fn fingerprint(value: Value<'_>) -> NonZeroU32 {
     NonZeroU32::new(fnv(value.bytes())).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Returns whether a response with this error shows for certain that the slave will not obey.
+/// Returns true if a response with this error shows for certain that the slave will not obey.
 /// Noise, before the command or in it, can cause the others, and the command is worth a retry.
 fn is_final(error: Error) -> bool {
     let codes = [ResponseCode::NOT_FOUND, ResponseCode::NOT_IMPLEMENTED, ResponseCode::ERROR];

@@ -70,8 +70,8 @@ pub enum After {
     /// Nothing.
     #[default]
     Nothing,
-    /// The master asks for a restart of the device; subscriptions and settings are already gone. To
-    /// go on without one is allowed.
+    /// The master asks for a restart of the device; subscriptions and settings are already gone.
+    /// The device may also continue without a restart.
     Restart,
 }
 
@@ -88,7 +88,7 @@ const _: () = assert!(size_of::<Slave<()>>() <= 33);
 shown!([R] Slave<R>, |slave| "Slave({:?})", slave.subscribed);
 
 impl<R: Resources> Slave<R> {
-    /// A slave with these resources; nothing is subscribed.
+    /// A slave with these resources and no subscriptions.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl<R: Resources> Slave<R> {
         &mut self.resources
     }
 
-    /// Returns whether a change of `address` will be pushed.
+    /// Returns true if a change of `address` will be pushed.
     #[must_use]
     pub fn is_subscribed(&self, address: Address) -> bool {
         self.subscribed.contains(address)
@@ -118,7 +118,7 @@ impl<R: Resources> Slave<R> {
         let Some((header, data)) = Header::<Command>::parse(message) else {
             return (emit(ResponseCode::BAD_REQUEST, Address::HOST, Counter::NONE, 0, tx), After::Nothing);
         };
-        // First of all: RESET has no response, whatever is wrong with its address.
+        // Handled first: RESET has no response, whatever is wrong with its address.
         if header.code == Command::RESET {
             return (0, self.reset(header.address));
         }
@@ -133,7 +133,8 @@ impl<R: Resources> Slave<R> {
             Err(Refusal::Failed(reason)) => (ResponseCode::ERROR, copy(reason.as_bytes(), out)),
             Err(Refusal::Explained) => (ResponseCode::ERROR, self.resources.explain(header.address, out)),
         };
-        // By the README, BAD_REQUEST carries no counter: the slave may not have understood it.
+        // According to the README, BAD_REQUEST carries no counter: the slave may not have
+        // understood it.
         let counter = if code == ResponseCode::BAD_REQUEST { Counter::NONE } else { header.counter };
         (emit(code, header.address, counter, len, tx), After::Nothing)
     }
@@ -155,7 +156,7 @@ impl<R: Resources> Slave<R> {
     pub fn poll(&mut self, tx: &mut [u8]) -> usize {
         while usize::from(self.turn) <= self.resources.names().len() {
             let address = Address(self.turn);
-            // Moved on first: whatever happens here, the next call continues after this address.
+            // Advanced first: whatever happens here, the next call continues after this address.
             self.turn = self.turn.wrapping_add(1);
             let Some((_, out)) = tx.split_first_chunk_mut::<HEADER_LEN>() else { break };
             if address == Address::HOST {
@@ -275,7 +276,8 @@ impl<R: Resources> Slave<R> {
         for name in self.resources.names() {
             let name = name.as_bytes();
             let (part, others) = rest.split_at_mut_checked(name.len().wrapping_add(1)).ok_or(TOO_LONG)?;
-            // By hand, not as a loop over name and `;`: 16 bytes of stack and 44 of flash less.
+            // Written out instead of a loop over name and `;`: it takes 16 bytes less stack and 44
+            // bytes less flash.
             if let Some((end, part)) = part.split_last_mut() {
                 copy(name, part);
                 *end = b';';

@@ -20,7 +20,7 @@ use core::fmt;
 use super::Address;
 use crate::cbor::{Bytes, Items, Malformed, Reader, Text, Writer};
 
-/// The reason why bytes are not the value that was asked for, or why a value has no bytes.
+/// The reason why bytes are not the requested value, or why a value cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -59,21 +59,21 @@ impl<'m> Value<'m> {
         self.0
     }
 
-    /// Returns whether there are no bytes at all, for example in the response to STATUS of a slave
+    /// Returns true if there are no bytes at all, for example in the response to STATUS of a slave
     /// without a clock.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns whether it is exactly one complete item, of any type, nested no deeper than
+    /// Returns true if the value is exactly one complete item, of any type, nested no deeper than
     /// [`DEPTH`](crate::cbor::DEPTH).
     #[must_use]
     pub fn is_item(self) -> bool {
         self.read(Reader::skip).is_ok()
     }
 
-    /// Returns whether it is null.
+    /// Returns true if the value is null.
     #[must_use]
     pub const fn is_null(self) -> bool {
         matches!(self.0, [0xF6])
@@ -92,7 +92,7 @@ impl<'m> Value<'m> {
         }
     }
 
-    /// A whole number from 0.
+    /// A whole number of at least 0.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl<'m> Value<'m> {
         if self.is_empty() || !check.reader.rest().is_empty() { Err(Error::Mismatch) } else { Ok(entries) }
     }
 
-    /// Reads with `read`, if nothing comes after it.
+    /// Reads the value with `read`; fails if anything follows it.
     fn read<T>(self, read: impl FnOnce(&mut Reader<'m>) -> Result<T, Malformed>) -> Result<T, Error> {
         let mut reader = Reader::new(self.0);
         match read(&mut reader) {

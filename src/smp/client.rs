@@ -3,11 +3,11 @@
 //! ```text
 //!   request ──▶ Client::request ──▶ tx[..len], Pending<K> ──▶ (the driver sends, waits, retries)
 //!                                                 │
-//!   message ──▶ Pending::accepts ── false: foreign, the wait goes on
+//!   message ──▶ Pending::accepts ── false: foreign, the wait continues
 //!                    └─ true ──▶ Pending::decode ──▶ R::Response<'_>  or  Error::Remote
 //! ```
 //!
-//! A request in flight is a value; to drop it is to cancel the request. Nothing here waits:
+//! A request in flight is a value; dropping it cancels the request. Nothing here waits:
 //! `blocking::Link::call` and `asynch::Link::call` do.
 //!
 //! ```
@@ -55,10 +55,11 @@
 //!
 //! # Retries
 //!
-//! An unanswered request is repeated with the number that it had, twice by default, if it [may run
-//! twice](Request::is_idempotent). Shell commands, resets and writes of a vendor that say so may
-//! not: most servers do not remember what they have answered, so the response may be lost although
-//! the command has run. [`Client::with_non_idempotent_retries`] repeats these too.
+//! An unanswered request is repeated with the same number, twice by default, if it [may run
+//! twice](Request::is_idempotent). Shell commands, resets and those writes of a vendor that return
+//! `false` there may not: most servers do not remember the requests that they have answered, so the
+//! response may be lost although the command has run. [`Client::with_non_idempotent_retries`]
+//! repeats these too.
 //!
 //! ```
 //! use anysmp::smp::client::Error;
@@ -123,7 +124,7 @@ impl Client {
     /// A client that speaks version 2, and whose first request has the number `sequence`.
     ///
     /// A tool that is started often should begin at a random number, so that a late response to its
-    /// last run is not taken for one of this run.
+    /// last run does not pass for one of this run.
     #[must_use]
     pub const fn new(sequence: u8) -> Self {
         Self {
@@ -159,7 +160,7 @@ impl Client {
     /// Repeats an unanswered request that [must not run twice](Request::is_idempotent) at most
     /// `retries` times; by default it is not repeated.
     ///
-    /// Safe with a server that remembers what it has answered, as ours does with
+    /// Safe with a server that remembers the requests that it has answered, as ours does with
     /// [`Server::with_memory`](super::Server::with_memory). Any other server may run the command
     /// twice.
     #[must_use]
@@ -167,7 +168,7 @@ impl Client {
         Self { non_idempotent_retries: retries, ..self }
     }
 
-    /// The version that the next request is written in.
+    /// The version in which the next request is written.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
@@ -256,7 +257,7 @@ impl Client {
     }
 
     /// Adopts the other version for all further requests if `refusal`, of a request in the version
-    /// `written`, asks for it; returns whether it does. The request has to be written again then.
+    /// `written`, asks for it; returns true if it does. The request must then be written again.
     ///
     /// `asked` is the version in which the request was first written: a server that refuses both
     /// versions is not asked a third time.
@@ -274,8 +275,8 @@ impl Client {
     }
 
     /// Adopts the other version if `refusal` asks for it, and rewrites the header of the request in
-    /// `tx`, with a new number: a late response to the first one is not taken for a response to
-    /// this.
+    /// `tx`, with a new number, so that a late response to the first request does not pass for a
+    /// response to this one.
     fn fall_back(&mut self, header: &mut Header, asked: Version, refusal: Refusal, tx: &mut [u8]) -> bool {
         let Some(head) = tx.first_chunk_mut() else { return false };
         if !self.adopt_version(header.version, asked, refusal) {
@@ -288,8 +289,9 @@ impl Client {
     }
 }
 
-/// Writes a message, `header` with the length of the payload and the payload; returns the length in
-/// bytes and the header that was written. To repeat a request, give the header that it had.
+/// Writes a message: `header`, with the length of the payload filled in, and the payload. Returns
+/// the length of the message in bytes and the header that was written. To repeat a request, pass
+/// the header that was returned.
 ///
 /// # Errors
 ///
@@ -314,11 +316,11 @@ fn complete(header: Header, tx: &mut [u8], len: usize) -> Result<(usize, Header)
     Ok((Header::LEN + usize::from(length), header))
 }
 
-/// Returns the payload of a message, as long as its header says. Bytes after it are ignored.
+/// Returns the payload of a message, with the length in its header. Bytes after it are ignored.
 ///
 /// # Errors
 ///
-/// [`Malformed`] if the message has no valid header, or is shorter than its header says.
+/// [`Malformed`] if the message has no valid header, or is shorter than the length in its header.
 pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
     let (header, rest) = Header::parse(message).or(Err(Malformed))?;
     rest.get(..usize::from(header.length)).ok_or(Malformed)
@@ -330,8 +332,8 @@ pub fn refusal(message: &[u8]) -> Option<Refusal> {
     payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
 }
 
-/// Returns the refusal in a payload if it is that of its version and comes first, as every server
-/// writes it: to look at more would read each response twice.
+/// Returns the refusal in a payload if it refuses the version of the request and comes first, as
+/// every server writes it. Looking further would read each response twice.
 pub(super) fn of_version(payload: &[u8]) -> Option<Refusal> {
     match payload {
         // A map, the text "rc", and the number.
@@ -349,7 +351,7 @@ pub fn answers(header: &Header, message: &[u8]) -> bool {
 }
 
 /// Returns the payload of the response to the request with this header; an empty one if it is
-/// shorter than its header says, which [`payload`] finds out. `None` for any other message.
+/// shorter than the length in its header, which [`payload`] detects. `None` for any other message.
 pub(super) fn payload_of<'m>(header: &Header, message: &'m [u8]) -> Option<&'m [u8]> {
     let (answer, rest) = Header::parse(message).ok()?;
     let is = answer.op == header.op.response()

@@ -15,8 +15,8 @@
 //! * A client decides by the key that is present. `rc: 0` is success, an absent `rc` is success, an
 //!   empty map is success.
 //! * Zephyr 3.4 called the map `ret`; that name is read too where its value is a map.
-//! * Servers have leaked driver errors into `rc`, so it is read as a signed number; one that no
-//!   table knows keeps its number.
+//! * Servers have leaked driver errors into `rc`, so it is read as a signed number; a number that
+//!   is in no table is kept.
 
 use super::{Group, Version};
 use crate::cbor::{BufferFull, Item, Malformed, Reader, Value, Writer, keys};
@@ -56,15 +56,15 @@ impl Error {
     ///
     /// [`BufferFull`] if it does not fit.
     pub fn write(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        // The writer notes a write that does not fit.
+        // The writer remembers a write that does not fit.
         let _ = writer.raw(b"\xa1");
         self.write_entry(version, writer)
     }
 
     /// Writes the key and the value that report this error.
     pub(crate) fn write_entry(self, version: Version, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        // The parts that never change are written as bytes: 49 bytes of flash less than `Details`
-        // (smp_boot, thumbv6m).
+        // The parts that never change are written as bytes, which takes 49 bytes less flash than
+        // `Details` (smp_boot, thumbv6m).
         let rc = match self {
             Self::Group { group, rc } if version == Version::V2 => {
                 let _ = writer.raw(b"\x63err\xa2\x65group");
@@ -73,7 +73,7 @@ impl Error {
             }
             error => error.to_v1().into(),
         };
-        // Both end alike.
+        // Both forms end with this key.
         let _ = writer.raw(b"\x62rc");
         let _ = writer.signed(rc);
         if writer.is_full() { Err(BufferFull) } else { Ok(()) }

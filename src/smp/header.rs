@@ -26,7 +26,7 @@ impl Op {
         }
     }
 
-    /// Returns true if clients send it.
+    /// Returns true for the ops of requests, which only clients send.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, Self::Read | Self::Write)
@@ -49,9 +49,9 @@ impl Op {
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "the two of the specification")]
 pub enum Version {
-    /// "Legacy": every error is a flat `rc`. On the wire 0.
+    /// "Legacy": every error is a flat `rc`. 0 on the wire.
     V1 = 0,
-    /// Errors of a group name their group. On the wire 1.
+    /// Errors of a group name their group. 1 on the wire.
     V2 = 1,
 }
 
@@ -71,7 +71,7 @@ impl Group {
     pub const SETTINGS: Self = Self(3);
     /// Logs of Mynewt.
     pub const LOG: Self = Self(4);
-    /// Crash tests of Mynewt. Zephyr's text has 5 and 7 the other way round, no code does.
+    /// Crash tests of Mynewt. Zephyr's documentation swaps 5 and 7; no code does.
     pub const CRASH: Self = Self(5);
     /// Split images of Mynewt: a number without commands.
     pub const SPLIT: Self = Self(6);
@@ -90,7 +90,7 @@ impl Group {
     /// The first group of the application.
     pub const PER_USER: Self = Self(64);
 
-    /// The name of a group that is assigned.
+    /// The name of the group, if its number is assigned.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {
@@ -144,11 +144,11 @@ impl defmt::Format for Group {
 pub enum HeaderError {
     /// The peer or the line: fewer than eight bytes.
     Short,
-    /// The peer: the op is one of the four that are not assigned. The header as it would be with
-    /// [`Op::Write`].
+    /// The peer: the op is one of the four that are not assigned. Contains the header with
+    /// [`Op::Write`] in its place.
     Op(Header),
-    /// The peer: the version is one of the two that are not assigned. The header as it would be
-    /// with [`Version::V2`].
+    /// The peer: the version is one of the two that are not assigned. Contains the header with
+    /// [`Version::V2`] in its place.
     Version(Header),
 }
 
@@ -177,13 +177,13 @@ pub(super) enum Flaw {
 pub struct Header {
     /// The kind of the message.
     pub op: Op,
-    /// The version that it is written in.
+    /// The version in which the message is written.
     pub version: Version,
     /// Length of the payload in bytes, without the header.
     pub length: u16,
     /// The group of the command.
     pub group: Group,
-    /// Chosen by the client, repeated by the server.
+    /// The sequence number: chosen by the client, repeated by the server.
     pub sequence: u8,
     /// Number of the command within its group.
     pub command: u8,
@@ -193,8 +193,8 @@ impl Header {
     /// Length of a header in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the header of a message; returns it with everything after it, which may be more or
-    /// less than [`length`](Self::length) says. Flags and reserved bits are ignored.
+    /// Reads the header of a message; returns it with everything after it, which may be longer or
+    /// shorter than [`length`](Self::length). Flags and reserved bits are ignored.
     ///
     /// # Errors
     ///

@@ -2,8 +2,7 @@
 
 use crate::cbor::{BufferFull, Malformed, Writer};
 
-/// A payload that can be written. Groups below 64 write CBOR; a vendor's group writes what it
-/// likes.
+/// A payload that can be written. Groups below 64 write CBOR; a vendor's group may write anything.
 pub trait Encode {
     /// Writes the payload.
     ///
@@ -19,7 +18,7 @@ pub trait Decode<'m>: Sized {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if it is not what the command expects.
+    /// [`Malformed`] if it does not have the form that the command expects.
     fn decode(payload: &'m [u8]) -> Result<Self, Malformed>;
 }
 
@@ -36,16 +35,16 @@ impl<T: Encode + ?Sized> Encode for &T {
 /// payload, or a value inside another one. Each field is a [`cbor::Value`](crate::cbor::Value): an
 /// integer, `f32`, `f64`, `bool`, [`Text`](crate::cbor::Text), [`Bytes`](crate::cbor::Bytes), a
 /// [`List`](crate::cbor::List) or a [`Table`](crate::cbor::Table) of values, another struct with
-/// this codec, or an `Option` of one of them, whose key is left out for `None`. All fields are
+/// this codec, or an `Option` of one of them, whose key is left out for `None`. All fields must be
 /// listed; a struct that borrows has one lifetime. At most 22 keys of at most 23 bytes.
 ///
-/// `field: Type = "key"` marks a field without which there is no such struct. If there is one, a
-/// `const fn new` is written that has these fields as arguments, in this order; the others have to
-/// be [`Optional`](crate::cbor::Optional), and begin absent. So a `#[non_exhaustive]` struct can be
-/// made by others, and can get a new optional key without breaking them.
+/// `field: Type = "key"` marks a field that the struct always has. If there is one, the macro
+/// writes a `const fn new` with these fields as arguments, in this order; the others must be
+/// [`Optional`](crate::cbor::Optional), and start absent. So other crates can make a
+/// `#[non_exhaustive]` struct, and a new optional key does not break them.
 ///
 /// Keys may come in any order, and unknown ones are skipped. A known key that comes twice makes a
-/// `request` [`Malformed`], since a server must not guess which one was meant; a `response` takes
+/// `request` [`Malformed`], since a server must not guess which one was meant; a `response` keeps
 /// the first one. A missing key is malformed unless the field is an `Option` or a `bool`, which is
 /// `false` then.
 ///
@@ -129,7 +128,8 @@ macro_rules! __smp_payload {
     (new $type:ident $(<$b:lifetime>)? [] $fields:tt) => {};
     (new $type:ident $(<$b:lifetime>)? [$($argument:tt)+] [$($field:ident $(($of:ty))?,)*]) => {
         impl $(<$b>)? $type $(<$b>)? {
-            /// Makes one of the fields that it must have. The others are absent until they are set.
+            /// Makes the struct from the fields that it must have. The others are absent until they
+            /// are set.
             #[must_use]
             pub const fn new($($argument)+) -> Self {
                 Self { $($field: $crate::__smp_payload!(or_absent $field $(($of))?),)* }

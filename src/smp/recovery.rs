@@ -1,9 +1,9 @@
 //! The server of a boot loader: MCUboot's serial recovery in half of the flash of a
 //! [`Server`](crate::smp::Server).
 //!
-//! It has the commands of MCUboot's `boot_serial` and no other, reads and writes their few keys by
-//! itself, and remembers nothing but how far an upload has got. The user implements [`Target`]: a
-//! list of images, and a slot that is erased and written.
+//! It has the commands of MCUboot's `boot_serial` and no others, reads and writes their few keys by
+//! itself, and keeps no state but the progress of an upload. The user implements [`Target`]: a list
+//! of images, and a slot that is erased and written.
 //!
 //! | command | group, command | op | response |
 //! |---|---|---|---|
@@ -55,20 +55,21 @@
 //! # Upload
 //!
 //! A piece at offset 0 begins an upload: it has to announce the length of the file, and the target
-//! is erased. A piece at the offset that is expected is written; any other changes nothing, and its
-//! response says which offset is expected. So a repeated piece does no harm but for the first one,
-//! which erases again, and the server needs no memory of its responses. To resume, a client that
-//! has lost count sends a piece with empty data at offset 1 and goes on where the response says.
+//! is erased. A piece at the expected offset is written; any other piece changes nothing, and its
+//! response contains the expected offset. So a repeated piece does no harm, except the first one,
+//! which erases again, and the server needs no memory for its responses. To resume, a client that
+//! does not know the offset sends a piece with empty data at offset 1, and continues at the offset
+//! in the response.
 //!
 //! A piece is cut to whole write units ([`Target::WRITE_SIZE`]) unless it is the last one; the
-//! client sends the rest again. The file is not looked at: the boot loader checks it before it
-//! starts it.
+//! client sends the rest again. The content of the file is not checked: the boot loader does that
+//! before it starts the image.
 //!
-//! # What it refuses
+//! # Refusals
 //!
-//! * With `rc` 3: what is not a map; keys that are not text, or come twice; a value that is a list,
-//!   a map, a tag, or a string in chunks, in an upload or an echo; a number above 32 bits. Clients
-//!   send none of them. The payload of the other commands is not read.
+//! * With `rc` 3: a payload that is not a map; keys that are not text, or come twice; a value that
+//!   is a list, a map, a tag, or a string in chunks, in an upload or an echo; a number above 32
+//!   bits. Clients send none of them. The payload of the other commands is not read.
 //! * With `rc` 13: versions 2 and 3. With `rc` 9: a message that ends before its payload. Without a
 //!   response: ops other than read and write.
 //! * With the codes 20 and 21 of the image group: an upload without offset, a first piece without
@@ -77,7 +78,7 @@
 //!   has: 130 bytes.
 //!
 //! It lists no flags, marks nothing for test or as confirmed, erases only by an upload, and does
-//! not read `sha`, `upgrade`, `force` and `boot_mode`. Everybody on the line may do everything.
+//! not read `sha`, `upgrade`, `force` and `boot_mode`. Everyone on the line may do everything.
 //!
 //! # Interpretation
 //!
@@ -85,7 +86,7 @@
 //!   as from `boot_serial`.
 //! * Successes of upload, reset and console echo contain `rc: 0`, which clients of old recoveries
 //!   require. Errors of a version 2 request name their group.
-//! * Maps have no length but an end, byte for byte those of `boot_serial`.
+//! * Maps have an indefinite length, byte for byte as those of `boot_serial`.
 
 use super::server::After;
 use super::{Error, Header};
@@ -122,11 +123,11 @@ pub trait Target {
 
     /// Writes the next bytes of the file. `offset` is a multiple of
     /// [`WRITE_SIZE`](Self::WRITE_SIZE), and so is the length of `data`, which may be 0, unless the
-    /// file ends with it. Never beyond the length that was begun.
+    /// file ends with it. It never extends beyond the length that [`begin`](Self::begin) was given.
     ///
     /// # Errors
     ///
-    /// The error that the peer gets. The upload has ended then, and has to begin again.
+    /// The error that the peer gets. The upload has then ended, and must begin again.
     fn write(&mut self, offset: u32, data: &[u8]) -> Result<(), Error>;
 
     /// Succeeds if the device may be reset, as by default. Do not reset it here: the server returns
@@ -134,7 +135,7 @@ pub trait Target {
     ///
     /// # Errors
     ///
-    /// [`Error::BUSY`], for example, refuses.
+    /// The error that the peer gets, for example [`Error::BUSY`]: the device is not reset.
     fn reset(&mut self) -> Result<(), Error> {
         Ok(())
     }
@@ -153,7 +154,7 @@ shown!([T] Recovery<T>, |server| "Recovery({} of {} bytes)", server.upload.writt
 /// The progress of an upload: 0 of 0 bytes before the first one, and after a failure.
 #[derive(Clone, Copy)]
 struct Upload {
-    /// The number of bytes that were written, at which the next piece is expected.
+    /// The number of bytes that were written, which is the offset of the next piece.
     written: u32,
     /// The length of the file.
     len: u32,
@@ -164,9 +165,9 @@ impl Upload {
 }
 
 impl<T: Target> Recovery<T> {
-    /// A server for `target`, whose receive buffer holds framed messages of `buffer` bytes: that of
-    /// the framing, for example 512 for a console over an array of that length. A link whose
-    /// framing has less refuses to serve.
+    /// A server for `target`, with a framing whose receive buffer has `buffer` bytes, for example
+    /// 512 for a console over an array of that length. A link whose framing has a shorter buffer
+    /// refuses to serve.
     pub const fn new(target: T, buffer: u32) -> Self {
         const { assert!(T::WRITE_SIZE.is_power_of_two(), "a write unit is a power of two") };
         Self { target, buffer, upload: Upload::NONE }

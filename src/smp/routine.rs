@@ -26,8 +26,9 @@
 //!
 //! # Foreign messages
 //!
-//! A message that is not a response to a request of the job is counted and dropped; the wait goes
-//! on, so that a peer which never stops talking cannot hold a job forever.
+//! A message that is not a response to a request of the job is counted and dropped. The wait
+//! continues and still ends in time, so that a peer which never stops talking cannot hold a job
+//! forever.
 
 use super::{client, error};
 use crate::source::SourceFailed;
@@ -63,7 +64,7 @@ pub use upgrade::Upgrade;
 pub use upload::{Upload, UploadEvent, UploadOutcome, UploadReport};
 pub use walk::{SettingEvent, SettingsWalk, StatEvent, StatWalk, WalkOutcome, WalkReport};
 
-/// The outcome of a [`FileDownload`] or a [`FileUpload`]. Printed, it is a sentence for the user.
+/// The outcome of a [`FileDownload`] or a [`FileUpload`]. `Display` prints a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -77,7 +78,7 @@ pub enum FileOutcome {
         /// that was not asked for, or if the device has no hash that we can compute.
         verified: bool,
     },
-    /// It has not arrived.
+    /// The file has not arrived.
     Failed(Error),
 }
 
@@ -108,22 +109,22 @@ pub enum Error {
     TimedOut,
     /// The peer: it answers, but asks for the same bytes over and over.
     NoProgress,
-    /// We: the image is not newer than the one that runs, and only a newer one was wanted.
+    /// We: the image is not newer than the one that runs, and only a newer one was requested.
     NotNewer,
     /// We: the device has no image of this number.
     NoSuchImage,
     /// We: the image is larger than the device's slot for it.
     TooLarge,
-    /// The peer: it asks for bytes beyond the end of the file. Or we, if a download is to continue
+    /// The peer: it asks for bytes beyond the end of the file. Or we: a download was to continue
     /// there.
     Offset,
-    /// The peer: what it stored is not what was sent, or what it sent is not what it stores.
+    /// The peer: the hash of its file is not that of the bytes that were sent or received.
     Mismatch,
     /// The peer: a file ended before the length that it reported.
     CutShort,
-    /// The peer: its response is not what the command promises.
+    /// The peer: its response does not have the form that the command defines.
     Malformed,
-    /// The peer: it refused.
+    /// The peer: it refused a request, with this error.
     Remote(error::Error),
 }
 

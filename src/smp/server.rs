@@ -66,14 +66,14 @@
 //! | older than 8 writes, 128 requests or 10 s, again | its own | **yes** |
 //! | equal to a write of another peer | its own | yes |
 //! | of a peer that had to make room for another one, again | its own | **yes** |
-//! | refused by the policy before, again | the policy is asked again | as it says |
-//! | a reset, again | that to the first one | no second reset |
+//! | refused by the policy before, again | the policy is asked again | if it allows it |
+//! | a reset, again | the stored one | no second reset |
 //! | a later piece of an upload, again | its own | yes, without harm |
 //!
 //! A write is remembered for 10 s or for 128 further requests of its peer, whichever ends first; a
 //! server that is never ticked has only the second limit. Reads and echo run each time and are
 //! never remembered. The limits bound what a network may do: **a copy that is later runs again**,
-//! as it does without memory. A simulation that delays messages for longer has to count such runs
+//! as it does without memory. A simulation that delays messages for longer must count such runs
 //! instead of expecting none.
 //!
 //! **Uploads.** Only the first piece (`off` 0) of an image or a file is remembered, because only
@@ -81,7 +81,7 @@
 //! later piece whose `off` is not the next one changes nothing and gets the right `off` in its
 //! response. If all pieces were remembered, 8 of them, sent in less than a second, would push out
 //! every earlier write; and a fingerprint takes 5 instructions per byte on a Cortex-M3, 10,000 for
-//! a piece of 2 KB that is otherwise handled in 1,500. To find `off` takes about 500. After 128
+//! a piece of 2 KB that is otherwise handled in 1,500. Finding `off` takes about 500. After 128
 //! pieces the first one is forgotten like any write.
 //!
 //! **Equal writes.** Two processes that share an address are one peer. If both choose the same
@@ -160,7 +160,7 @@ enum Checked<'i, F> {
 
 /// Returns `true` if a request must not run twice: see [Repeats](self#repeats).
 fn runs_once(incoming: &Incoming<'_>) -> bool {
-    // Asked for every piece of an upload, so only the header and one key are read.
+    // Called for every piece of an upload, so only the header and one key are read.
     match (incoming.op(), incoming.group(), incoming.command()) {
         (Op::Read, ..) | (_, Group::OS, 0) => false,
         // A piece of an image or a file that is not the next one changes nothing: only the first
@@ -288,7 +288,7 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
                                     Ok(()) => {
                                         let len = buffer.complete(&header);
                                         if Self::has_rc(&header) {
-                                            // A map of two keys.
+                                            // It cannot fail: the map has two keys.
                                             let _ = fill_gap(buffer.writer.written_mut());
                                         }
                                         return Checked::Answered(len);

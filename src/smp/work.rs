@@ -1,9 +1,10 @@
-//! The work of decoding hostile payloads, counted in heads of items: it grows as their length does.
+//! The work of decoding hostile payloads, counted in heads of items: it grows no faster than their
+//! length.
 
 use super::{Decode, Error, image, os};
 use crate::cbor::work::heads;
 
-/// Heads that are read to decode and walk a payload.
+/// Returns the number of heads that are read to decode and walk a payload.
 fn cost(payload: &[u8]) -> u64 {
     heads(|| {
         let _ = image::Upload::decode(payload);
@@ -37,8 +38,8 @@ fn the_work_for_a_payload_grows_no_faster_than_its_length() {
     ];
     for (prefix, unit, end) in cases {
         let cost = |len: usize| cost(&[prefix, &unit.repeat(len / unit.len()), end].concat());
-        // The short one first, so that work that grows faster is found before the long one is
-        // begun.
+        // The short payload comes first, so that work that grows too fast is found before the long
+        // one is begun.
         let short = cost(SHORT);
         assert!(short > 0 && short <= 16 * SHORT as u64, "{short} heads in {SHORT} bytes of {unit:02x?}");
         let long = cost(32 * SHORT);

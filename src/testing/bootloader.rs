@@ -1,4 +1,4 @@
-//! A boot loader that does at a reset what MCUboot does.
+//! A boot loader that acts at a reset as MCUboot does.
 //!
 //! It has MCUboot's modes, one or two images, and its rules: it checks hash, flags, length and
 //! dependencies of an image, follows the decision table, keeps the swap status in the trailers, and
@@ -58,7 +58,8 @@ pub use loader::{Boot, Bootloader};
 
 impl Bootloader {
     /// Performs a reset. `memory` is the flash, from address 0 to the end of the last slot at
-    /// least. Returns the result for each image; that of an image that is not there means nothing.
+    /// least. Returns the result for each image; the result for an image that does not exist means
+    /// nothing.
     ///
     /// Slots that do not fit `memory`, or are not made of whole sectors, refuse to start.
     #[must_use]
@@ -66,12 +67,12 @@ impl Bootloader {
         self.run(digest, memory).0
     }
 
-    /// Performs a reset of a device with this flash. `memory` is as long as [`reset`](Self::reset)
-    /// needs it. Returns the result for the first image.
+    /// Performs a reset of a device with this flash. `memory` is as long as for
+    /// [`reset`](Self::reset). Returns the result for the first image.
     ///
     /// # Errors
     ///
-    /// The flash: its error. The slots may be inconsistent then.
+    /// The flash's own error. The slots may be inconsistent afterwards.
     pub fn boot<F: NorFlash, D: Digest>(
         &self,
         flash: &mut F,

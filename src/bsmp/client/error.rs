@@ -36,7 +36,7 @@ pub enum Error {
     Version(Version),
     /// The peer, or the line: the curve that was transferred has another checksum.
     Checksum,
-    /// The peer: it refused.
+    /// The peer: it refused the request, for this reason.
     Remote(Refusal),
     /// The peer: a function failed, with this error of the device.
     Function(u8),

@@ -1,10 +1,10 @@
-//! Requests in flight, and how their answers are recognised.
+//! Requests in flight, which recognise their answers.
 
 use super::{Error, Request};
 use crate::bsmp::{Command, Header, Refusal};
 use crate::shown::shown;
 
-/// A request in flight, of the kind `K`. To drop it is to cancel the request.
+/// A request in flight, of the kind `K`. Dropping it cancels the request.
 ///
 /// It borrows nothing, so it can be kept in a struct or a static: `Pending<variable::Read>`,
 /// `Pending<variable::Write<'static>>`.
@@ -25,7 +25,7 @@ impl<K: Request> Pending<K> {
         Self { expectation, is_on_bus, len, retries, instead: None }
     }
 
-    /// Returns whether `message` can be the answer: see [Answers](super#answers).
+    /// Returns true if `message` can be the answer: see [Answers](super#answers).
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         matches!(self.judge(message), Judged::Answer(_))
@@ -36,7 +36,7 @@ impl<K: Request> Pending<K> {
     /// # Errors
     ///
     /// [`Error::Remote`] or [`Error::Function`] if the node refused; for a message that is not
-    /// [accepted](Self::accepts), what is wrong with it.
+    /// [accepted](Self::accepts), its fault.
     pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
         match self.judge(message) {
             Judged::Answer(response) => response,
@@ -62,7 +62,7 @@ impl<K: Request> Pending<K> {
         }
     }
 
-    /// Uses up one retry; returns the length of the request, which has not changed.
+    /// Uses one retry; returns the length of the request, which has not changed.
     pub(super) fn retry(&mut self) -> Option<usize> {
         self.retries = self.retries.checked_sub(1)?;
         Some(self.len)
@@ -83,7 +83,7 @@ pub(in crate::bsmp) enum Judged<T> {
     Elsewhere,
 }
 
-/// Compares a message with what a request of the kind `K` expects.
+/// Compares a message with the answer that a request of the kind `K` expects.
 pub(in crate::bsmp) fn judge<'m, K: Request>(
     is_on_bus: bool,
     expectation: &K::Expectation,
@@ -99,7 +99,7 @@ pub(in crate::bsmp) fn judge<'m, K: Request>(
     match (command, Refusal::from_code(command.0), payload) {
         _ if command == K::ANSWER => match K::decode(expectation, payload) {
             Ok(response) => Judged::Answer(Ok(response)),
-            // The right kind, but not what was asked for: a late answer to an earlier request.
+            // The right kind, but not the answer to this request: a late one to an earlier request.
             Err(error) => Judged::Foreign(error),
         },
         // Only functions fail with an error of the device: elsewhere 0x53 is a late answer as well.

@@ -27,7 +27,7 @@ pub type Response<'m, R> = <<R as Request>::Kind as Request>::Response<'m>;
 
 /// A request of a master: a struct for each command, in the modules of the entities.
 ///
-/// A device with commands of its own implements it as well:
+/// Implement it for the commands of your own device:
 ///
 /// ```
 /// use anysmp::bsmp::{Command, Error, Payload, Request};
@@ -84,12 +84,12 @@ pub trait Request {
     ///
     /// # Errors
     ///
-    /// If it cannot be the answer to what was asked: the message is foreign then, and the wait goes
-    /// on.
+    /// The fault of a payload that cannot be the answer to the request: the message is then
+    /// foreign, and the wait continues.
     fn decode<'m>(expectation: &Self::Expectation, payload: &'m [u8]) -> Result<Self::Response<'m>, Error>;
 
-    /// Returns whether the request may run twice without more harm than running once. Only then is
-    /// it repeated when its answer is missing.
+    /// Returns true if running the request twice does no more harm than running it once. Only then
+    /// is it repeated when its answer is missing.
     fn is_idempotent(&self) -> bool {
         true
     }

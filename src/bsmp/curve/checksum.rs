@@ -6,7 +6,7 @@ use crate::bsmp::{Entities, Refusal};
 #[cfg(feature = "md5")]
 use crate::{bytes::copy, shown::shown};
 
-/// A checksum that is calculated while the blocks of a curve pass by.
+/// A checksum that is calculated block by block while a curve is moved.
 ///
 /// `()` calculates nothing, for a master that does not verify; `Md5` (feature `md5`) is the real
 /// one.
@@ -29,14 +29,14 @@ impl Checksum for () {
 /// A running MD5. 88 bytes of RAM.
 ///
 /// The `md-5` crate does the calculation, and this type keeps the blocks: at `opt-level = "z"` the
-/// crate's own buffer keeps the code of a panic that nothing reaches.
+/// crate's own buffer keeps the code of a panic that cannot be reached.
 #[cfg(feature = "md5")]
 #[derive(Clone)]
 pub struct Md5 {
     state: [u32; 4],
     /// The block that is not full yet.
     block: [u8; 64],
-    /// The number of bytes so far. Wraps, as RFC 1321 says.
+    /// The number of bytes so far. Wraps, as RFC 1321 requires.
     len: u64,
 }
 

@@ -18,7 +18,7 @@ impl Members {
         members
     }
 
-    /// The set of these ids, in any order and however often each is named. `None` if one is above
+    /// The set of these ids, in any order and with or without duplicates. `None` if one is above
     /// 127.
     #[must_use]
     pub fn of(ids: &[u8]) -> Option<Self> {
@@ -52,23 +52,23 @@ impl Members {
         }
     }
 
-    /// Returns whether all of these are in `others`.
+    /// Returns true if all members of this set are in `others`.
     pub(in crate::bsmp) fn is_within(&self, others: &Self) -> bool {
         self.0.iter().zip(&others.0).all(|(word, other)| word & !other == 0)
     }
 
-    /// The members from `id` on, as far as they share its word, the lowest bit first.
+    /// The members from `id` on, up to the end of its word, the lowest bit first.
     pub(in crate::bsmp) fn from(&self, id: u8) -> u32 {
         self.0.get(usize::from(id >> 5)).map_or(0, |word| word >> (id & 31))
     }
 
-    /// The distance from `id` to the id at which to go on, if the members [from it](Self::from) on
+    /// The distance from `id` to the next id to look at, if the members [from `id`](Self::from) on
     /// are `word`.
     pub(in crate::bsmp) const fn step(id: u8, word: u32) -> u8 {
         match word {
             // To the next word.
             0 => 32_u8.wrapping_sub(id & 31),
-            // At most 31. A Cortex-M0 has no instruction for this, and goes one by one.
+            // At most 31. A Cortex-M0 has no instruction for this, and moves one by one.
             #[cfg(not(target_os = "none"))]
             _ if word & 1 == 0 => {
                 let [zeros, ..] = word.trailing_zeros().to_le_bytes();
@@ -78,7 +78,7 @@ impl Members {
         }
     }
 
-    /// Returns whether the variable is a member.
+    /// Returns true if the variable is a member.
     #[must_use]
     pub fn contains(&self, id: u8) -> bool {
         self.from(id) & 1 != 0
@@ -90,13 +90,13 @@ impl Members {
         self.0.iter().fold(0, |count, word| count + word.count_ones() as usize)
     }
 
-    /// The byte of a group of these in the list.
+    /// The byte in the list for a group of these members.
     pub(in crate::bsmp) fn emit(&self, writable: bool) -> u8 {
         let [members, ..] = self.len().to_le_bytes();
         (members & 0x7F) | (u8::from(writable) << 7)
     }
 
-    /// Returns whether there are none.
+    /// Returns true if the set has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::EMPTY
@@ -157,7 +157,7 @@ impl defmt::Format for Members {
     }
 }
 
-/// A group: its members, and whether the master may write it.
+/// A group: its members, and its access: read-only or writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]

@@ -53,7 +53,7 @@ pub enum DiscoveryOutcome {
     Unfinished,
     /// The directory is complete.
     Done,
-    /// A failure; the directory has what was found before.
+    /// A failure; the directory contains the entities found before.
     Failed(Error),
 }
 
@@ -73,42 +73,42 @@ impl core::fmt::Display for DiscoveryOutcome {
     }
 }
 
-/// The list that is asked for next. If only one [`Part`] is wanted, its last request leads to
+/// The list that is requested next. If only one [`Part`] is requested, its last request leads to
 /// `Ended`.
 ///
 /// Every stage but `Ended` exits to `Ended` as well: when its answer is an error, when no answer
 /// comes to the last retry, or when its request does not fit `tx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The version is asked for. Exits: `Variables`.
+    /// The version is requested. Exits: `Variables`.
     Version,
-    /// The list of variables is asked for. Exits: `Groups`, `Ended`.
+    /// The list of variables is requested. Exits: `Groups`, `Ended`.
     Variables,
-    /// The list of groups is asked for. Exits: `Group(0)`; `Curves` or `Ended`, if the node lists
+    /// The list of groups is requested. Exits: `Group(0)`; `Curves` or `Ended`, if the node lists
     /// none.
     Groups,
     /// The members of this group. Exits: `Group` of the next id; `Curves` or `Ended` after the
     /// last.
     Group(u8),
-    /// The list of curves is asked for. Exits: `Checksum(0)`; `Functions` or `Ended`, if no
-    /// checksums are wanted or there are no curves.
+    /// The list of curves is requested. Exits: `Checksum(0)`; `Functions` or `Ended`, if there is
+    /// no room for checksums or there are no curves.
     Curves,
     /// The checksum of this curve. Exits: `Checksum` of the next id; `Functions` or `Ended` after
     /// the last.
     Checksum(u8),
-    /// The list of functions is asked for. Exits: `Ended`.
+    /// The list of functions is requested. Exits: `Ended`.
     Functions,
-    /// Nothing more is asked. Exits: none but [`Discovery::restart`].
+    /// Nothing more is requested. Exits: none but [`Discovery::restart`].
     Ended(DiscoveryOutcome),
 }
 
 /// Finds out which entities a node has: 00, 02, 04, 06 for each group, 08, 0A for each curve, 0C.
 ///
-/// RAM: 76 bytes on a 32-bit machine, and what the [`Storage`] borrows. The link's receive buffer
+/// RAM: 76 bytes on a 32-bit machine, and the memory of the [`Storage`]. The link's receive buffer
 /// holds the longest list, at most 643 bytes.
 ///
-/// A checksum that the node refuses counts as unknown. The type of a group of 128 members is taken
-/// from its members, since libbsmp sends it inverted.
+/// A checksum that the node refuses counts as unknown. The type of a group of 128 members is
+/// derived from its members, since libbsmp sends it inverted.
 pub struct Discovery<'s> {
     storage: Storage<'s>,
     version: Version,

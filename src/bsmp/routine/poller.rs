@@ -1,4 +1,4 @@
-//! Reading many values of many nodes, again and again.
+//! Reading many values of many nodes repeatedly.
 
 mod list;
 
@@ -18,7 +18,7 @@ use crate::shown::shown;
 pub struct PollReport {
     /// The outcome; `Unfinished` until it has ended.
     pub outcome: PollOutcome,
-    /// The time that it has run for.
+    /// The time for which the poller has run.
     pub time: Duration,
 }
 
@@ -40,7 +40,7 @@ impl core::fmt::Display for PollReport {
 pub enum PollOutcome {
     /// Not ended; the routine may be run again.
     Unfinished,
-    /// Its [duration](Poller::with_duration) has passed, or there is nothing to poll.
+    /// The [duration](Poller::with_duration) has passed, or there is nothing to poll.
     Done,
     /// We: a request cannot be written.
     Failed(Error),
@@ -50,13 +50,13 @@ pub enum PollOutcome {
 enum Stage {
     /// A request may be due. Exits: `Await`, when one is; `Ended`.
     Idle,
-    /// The answer to this poll is to come. Exits: `Idle`, by the answer or without one.
+    /// The answer to this poll is awaited. Exits: `Idle`, by the answer or without one.
     Await { poll: usize },
     /// The end. Exits: none.
     Ended(PollOutcome),
 }
 
-/// Polls many nodes, each with as many reads as it likes, at their own rates.
+/// Polls many nodes, each with any number of reads, at their own rates.
 ///
 /// ```
 /// use anysmp::bsmp::routine::{Poll, Polled, Poller};
@@ -71,17 +71,17 @@ enum Stage {
 /// // With a port: `link.run(&mut client, &mut poller, |event| ...)`
 /// ```
 ///
-/// * *Fair.* Of the polls that are due, that of the node goes first which was asked longest ago. So
+/// * *Fair.* Of the polls that are due, the first is the one whose node was asked longest ago. So
 ///   no node starves another, whatever its rate; if the line is too slow for all rates, the nodes
-///   share it equally. What comes too late is left out, not made up for.
+///   share it equally. Missed polls are skipped, not made up for.
 /// * *Dead nodes.* After two requests in a row without an answer a node rests, at first for 1 s,
 ///   then twice as long each time, up to 30 s ([`with_rest`](Self::with_rest)). Each rest ends with
 ///   one request, so that a dead node costs one timeout and one drain of the
-///   [client](Client::with_drain) in that time. One answer, and it is alive.
+///   [client](Client::with_drain) in that time. With one answer it is alive again.
 /// * *Nothing is repeated.* The next poll is the retry; the client's retries do not count.
 ///
-/// It never ends by itself, unless there is a [duration](Self::with_duration): break off in the
-/// callback, and run it on later. RAM: at most 104 bytes on a 32-bit machine, and the two lists.
+/// It never ends by itself unless a [duration](Self::with_duration) is set: stop it in the
+/// callback, and run it again later. RAM: at most 104 bytes on a 32-bit machine, and the two lists.
 pub struct Poller<'p> {
     nodes: &'p mut [Polled],
     polls: &'p mut [Poll],
@@ -105,7 +105,7 @@ impl<'p> Poller<'p> {
     /// The longest rest of a dead node: 30 s.
     pub const LONGEST_REST: Duration = Duration::from_secs(30);
 
-    /// Polls these nodes; a poll of a place where there is no node is left out.
+    /// Polls these nodes; a poll whose index has no node is skipped.
     #[must_use]
     pub const fn new(nodes: &'p mut [Polled], polls: &'p mut [Poll]) -> Self {
         Self {
@@ -145,7 +145,8 @@ impl<'p> Poller<'p> {
         Some(self.nodes.get(poll.node)?.resumes.max(poll.due))
     }
 
-    /// The poll whose turn it is; or the time until there is one, `None` if there never is.
+    /// Returns the poll whose turn it is; otherwise the time until the next one, or `None` if there
+    /// are no polls.
     fn choose(&self) -> Result<usize, Option<Duration>> {
         let (mut chosen, mut next) = (None, None);
         for (place, poll) in self.polls.iter().enumerate() {
@@ -167,7 +168,7 @@ impl<'p> Poller<'p> {
         let len = poll.post(&node.client(client), tx)?;
         node.counters.asked = node.counters.asked.wrapping_add(1);
         node.asked = now;
-        // After a delay of more than an interval the missed polls are left out, not made up for.
+        // After a delay of more than an interval the missed polls are skipped, not made up for.
         let next = poll.due.saturating_add(poll.interval);
         poll.due = if next <= now { now.saturating_add(poll.interval) } else { next };
         self.stage = Stage::Await { poll: place };

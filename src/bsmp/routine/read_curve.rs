@@ -12,13 +12,13 @@ use crate::shown::shown;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReadEvent<'m> {
-    /// A block, in order. The first has number 0, unless [a part](ReadCurve::with_blocks) was asked
-    /// for, and every one but the last has as many bytes as the block size, unless
-    /// [all blocks](ReadCurve::with_all_blocks) were.
+    /// A block, in order. The first has number 0, unless [a part](ReadCurve::with_blocks) was
+    /// requested. Every block but the last has as many bytes as the block size, unless [all
+    /// blocks](ReadCurve::with_all_blocks) were requested.
     Block {
         /// The number of the block.
         block: u16,
-        /// Its bytes, borrowed from the message.
+        /// The bytes of the block, borrowed from the message.
         data: &'m [u8],
     },
     /// Nothing to store: the checksum, or the end.
@@ -69,20 +69,20 @@ impl core::fmt::Display for ReadReport {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// A block. Exits: `Block`, the next one; `Digest` after the last one of the curve, if there is
-    /// a checksum to compare; else `Ended`, after that one or a short one.
+    /// a checksum to compare; else `Ended`, after the last block or a short one.
     Block(u16),
     /// The node's checksum. Exits: `Ended`.
     Digest,
-    /// Nothing more is asked. Exits: none.
+    /// Nothing more is requested. Exits: none.
     Ended(CurveOutcome),
 }
 
 /// Reads a curve block by block, to its last block or to the first one that is shorter than the
 /// block size; or [a part](Self::with_blocks) of it.
 ///
-/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares,
-/// if all blocks were read: the checksum of a curve that ended with a short block before its last
-/// one covers more bytes than were read.
+/// With a [`Checksum`] (`curve::Md5`) it then asks the node to calculate its checksum and compares
+/// both, if all blocks were read: the checksum of a curve that ended with a short block before its
+/// last one covers more bytes than were read.
 ///
 /// RAM: 40 bytes and the checksum. The link's receive buffer holds a block and
 /// 6 bytes (8 with address and check).

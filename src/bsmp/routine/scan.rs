@@ -13,10 +13,10 @@ use crate::shown::shown;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Scanned {
-    /// Its address.
+    /// The address of the node.
     pub address: Address,
     /// The version of the protocol that it speaks, and the revision of its implementation; or its
-    /// refusal to say.
+    /// refusal to report them.
     pub version: Result<Version, Error>,
 }
 
@@ -30,17 +30,17 @@ pub struct ScanReport {
     pub asked: u8,
     /// The number of nodes that have answered.
     pub found: u8,
-    /// The way in which it ended; `Unfinished` until then.
+    /// The outcome; `Unfinished` until it has ended.
     pub outcome: ScanOutcome,
 }
 
-/// The ways in which a [`Scan`] can end.
+/// The outcome of a [`Scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 #[non_exhaustive]
 pub enum ScanOutcome {
-    /// It has not ended: it may be run again.
+    /// Not ended; the routine may be run again.
     Unfinished,
     /// All addresses were asked, whether a node has answered or not.
     Done,
@@ -66,12 +66,12 @@ enum Stage {
     /// The version of the node with this number. Exits: itself, with the next number; `Ended`,
     /// after the last one, or if the request does not fit `tx`.
     Ask(u8),
-    /// Nothing more is asked; `next` is the first number that was not. Exits: none.
+    /// Nothing more is requested; `next` is the first number that was not asked. Exits: none.
     Ended { next: u8, outcome: ScanOutcome },
 }
 
 impl Stage {
-    /// Goes on with this number, if it is not beyond the last one.
+    /// Continues with this number, if it is not beyond the last one.
     const fn from(next: u8, last: u8) -> Self {
         if next <= last { Self::Ask(next) } else { Self::Ended { next, outcome: ScanOutcome::Done } }
     }
@@ -80,8 +80,8 @@ impl Stage {
 /// Asks every address of a bus for the version of the protocol: a node is there if it answers.
 ///
 /// An address without a node costs the client's timeout, and its drain, times 1 + its retries. On a
-/// bus whose nodes answer within 5 ms, a timeout and a drain of 5 ms look at 32 addresses in less
-/// than half a second.
+/// bus whose nodes answer within 5 ms, a scan of 32 addresses with a timeout and a drain of 5 ms
+/// takes less than half a second.
 ///
 /// ```no_run
 /// # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
@@ -118,7 +118,7 @@ impl Scan {
         Self::of(1, 32)
     }
 
-    /// Asks the addresses from `first` to `last`; those that no node can have are left out.
+    /// Asks the addresses from `first` to `last`; addresses that no node can have are skipped.
     #[must_use]
     pub const fn of(first: u8, last: u8) -> Self {
         let first = if first == 0 { 1 } else { first };

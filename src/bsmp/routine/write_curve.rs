@@ -55,12 +55,12 @@ enum Stage {
     Tail { block: u16, len: u16 },
     /// The node's checksum. Exits: `Ended`.
     Digest,
-    /// Nothing more is asked. Exits: none.
+    /// Nothing more is requested. Exits: none.
     Ended(CurveOutcome),
 }
 
 /// Writes a curve block by block: as many blocks as the data fill, the last of them possibly short.
-/// Blocks before and after the data stay as they are.
+/// Blocks before and after the data are unchanged.
 ///
 /// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
 /// compared if the data reach from the first block to the last; else the node's checksum covers
@@ -68,13 +68,13 @@ enum Stage {
 /// are always whole has more bytes in it, which are not ours, and its checksum covers them.
 ///
 /// RAM: 40 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address); so
-/// does the link's receive buffer, if the last block is to be read.
+/// does the link's receive buffer, if the last block must be read.
 pub struct WriteCurve<S, C = ()> {
     id: u8,
     curve: Curve,
     source: S,
     checksum: C,
-    /// The block that the data begin with.
+    /// The block in which the data begin.
     first: u16,
     bytes: u64,
     stage: Stage,
@@ -147,7 +147,7 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
         }
     }
 
-    /// Returns whether the data reach from the first block to the last.
+    /// Returns true if the data reach from the first block to the last.
     fn is_whole(&self, last: u16) -> bool {
         self.first == 0 && u32::from(last).saturating_add(1) == self.curve.blocks
     }
@@ -217,7 +217,7 @@ impl<S: Source, C: Checksum> Routine for WriteCurve<S, C> {
 
     fn report(&self) -> WriteReport {
         let (blocks, outcome) = match self.stage {
-            // Only the last block may be short, and it counts as one.
+            // Only the last block may be short, and it counts as a whole one.
             Stage::Ended(outcome) => (self.bytes.div_ceil(u64::from(self.curve.block).max(1)), outcome),
             Stage::Block(block) | Stage::Written { block, .. } => {
                 (u64::from(block.saturating_sub(self.first)), CurveOutcome::Unfinished)

@@ -23,7 +23,7 @@ impl<E: Entities> Server<'_, E> {
         let &[high, low, ref data @ ..] = rest else { return Err(Refusal::InvalidSize) };
         let write = command == Command::BLOCK;
         let Some(curve) = curve else {
-            // As in libbsmp: if the payload has the wrong shape too, that is the fault to report.
+            // As in libbsmp: if the payload has the wrong size too, that is the fault to report.
             return Err(if write == data.is_empty() { Refusal::InvalidSize } else { Refusal::InvalidId });
         };
         let block = u16::from_be_bytes([high, low]);
@@ -33,8 +33,8 @@ impl<E: Entities> Server<'_, E> {
             Err(Refusal::InvalidValue)
         } else if !write {
             // The answer names its block: curve and block number are those of the request. Written
-            // out, a host calls no `memcpy` for three bytes; firmware would take 12 bytes of flash
-            // more, 52 on an M4.
+            // out, they save a host the call of `memcpy` for three bytes; firmware would take 12
+            // more bytes of flash, 52 on an M4.
             #[cfg(target_os = "none")]
             answer.put(payload)?;
             #[cfg(not(target_os = "none"))]

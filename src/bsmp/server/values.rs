@@ -4,8 +4,8 @@ use super::{Server, Target, next};
 use crate::bsmp::variable::Op;
 use crate::bsmp::{Access, Command, Entities, Payload, Refusal};
 
-/// Bits of the codes of writes, which take 36 bytes of flash less than comparisons: a write of a
-/// group, one that combines, one that reads as well.
+/// Bits in the codes of writes: of a group, with a mask, with a read. Testing them takes 36 bytes
+/// less flash than comparing codes.
 const OF_GROUP: u8 = 2;
 const COMBINE: u8 = 4;
 const BOTH: u8 = 8;
@@ -23,7 +23,7 @@ const _: () = {
 /// A pass over the values of a write, variable by variable.
 #[derive(Clone, Copy)]
 enum Pass {
-    /// Finds out whether there is scratch memory to combine them.
+    /// Checks that there is scratch memory to combine the values.
     Room,
     /// Asks the device whether the values may be written.
     Check,
@@ -83,8 +83,8 @@ impl<E: Entities> Server<'_, E> {
         let of_group = command.0 & OF_GROUP != 0;
         let combine = command.0 & COMBINE != 0;
         let both = command.0 & BOTH != 0;
-        // An id, an operation or a second id, and a byte of a value. The values of a group may be
-        // empty: its exact size is compared below.
+        // The minimum: an id, an operation or a second id, and a byte of a value. The values of a
+        // group may be empty: its exact size is compared below.
         let least = 1 + usize::from(!of_group) + usize::from(combine || both);
         let (&id, mut data) = payload.split_first().ok_or(Refusal::InvalidSize)?;
         if payload.len() < least {
@@ -114,13 +114,14 @@ impl<E: Entities> Server<'_, E> {
         if !target.writable {
             return Err(Refusal::ReadOnly);
         }
-        // The text has no order for "busy" and "refused"; libbsmp's differs between one variable
-        // and a group.
+        // The specification has no order for "busy" and "refused"; that of libbsmp differs between
+        // one variable and a group.
         let busy = self.entities.is_busy(Access::Write, &target.members);
         if of_group && busy {
             return Err(Refusal::Busy);
         }
-        // Nothing has been changed so far, and after this only "busy" and "memory" can stop it.
+        // Nothing has been changed so far, and after this only "busy" and "memory" can stop the
+        // write.
         self.pass(if combine { Pass::Room } else { Pass::Check }, &target, data, answer)?;
         if busy {
             return Err(Refusal::Busy);

@@ -40,7 +40,7 @@ impl<T: Field> Source for Elements<'_, T> {
     }
 
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), SourceFailed> {
-        // Not with `/` and `%`: the compiler does not see that the size is not zero.
+        // Without `/` and `%`, because the compiler does not see that the size is not zero.
         let first = offset.checked_div(Self::SIZE).and_then(|first| usize::try_from(first).ok()).ok_or(SourceFailed)?;
         let within = offset.checked_rem(Self::SIZE).and_then(|rest| usize::try_from(rest).ok()).ok_or(SourceFailed)?;
         let mut elements = self.0.get(first..).ok_or(SourceFailed)?.iter();

@@ -13,12 +13,12 @@ pub trait Field: Copy + 'static {
     /// The value of zeros.
     const ZERO: Self;
 
-    /// Writes the bytes of the value. `false`, and nothing useful is written, if `bytes` are not
-    /// [`SIZE`](Self::SIZE).
+    /// Writes the bytes of the value. Returns `false`, without a useful result, if the length of
+    /// `bytes` is not [`SIZE`](Self::SIZE).
     #[must_use = "`false` means that nothing was written"]
     fn emit(&self, bytes: &mut [u8]) -> bool;
 
-    /// Reads a value. `None` if `bytes` are not [`SIZE`](Self::SIZE).
+    /// Reads a value. `None` if the length of `bytes` is not [`SIZE`](Self::SIZE).
     #[must_use]
     fn parse(bytes: &[u8]) -> Option<Self>;
 }
@@ -113,15 +113,15 @@ impl<T: Field, const N: usize> Field for [T; N] {
     }
 }
 
-/// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero. What a node has left
-/// after that zero is not part of the value.
+/// Text of at most `N` bytes: a `char[N]` of C, which ends at its first zero. The bytes after that
+/// zero are not part of the value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chars<const N: usize>([u8; N]);
 
 shown!([const N: usize] Chars<N>, |it| "Chars({} bytes)", it.as_bytes().len());
 
 impl<const N: usize> Chars<N> {
-    /// This text; `None` if it is longer than `N` bytes or has a zero in it.
+    /// The value of `text`; `None` if it is longer than `N` bytes or contains a zero.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let mut chars = Self([0; N]);

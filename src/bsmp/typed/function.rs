@@ -38,7 +38,7 @@ impl<I, O> Copy for Function<I, O> {}
 shown!([I, O] Function<I, O>, |it| "Function({})", it.id);
 
 impl<I: Field, O: Field> Function<I, O> {
-    /// Its sizes; those that BSMP does not allow do not compile.
+    /// The sizes of the function; those that BSMP does not allow do not compile.
     const SIZES: function::Function = {
         use function::{Function, MAX_INPUT, MAX_OUTPUT};
         assert!(I::SIZE <= MAX_INPUT as usize, "a function has at most 64 bytes of input");
@@ -52,19 +52,19 @@ impl<I: Field, O: Field> Function<I, O> {
         Self { id, values: PhantomData }
     }
 
-    /// Its id.
+    /// The id of the function.
     #[must_use]
     pub const fn id(self) -> u8 {
         self.id
     }
 
-    /// Its entry in a node's table.
+    /// The function's entry in a node's table.
     #[must_use]
     pub const fn function(self) -> function::Function {
         Self::SIZES
     }
 
-    /// The request to execute it. Never repeated: it may have run.
+    /// The request to execute the function. Never repeated: it may have run.
     #[must_use]
     pub const fn call(self, input: I) -> Execute<I, O> {
         Execute { id: self.id, input, output: PhantomData }

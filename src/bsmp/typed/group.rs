@@ -26,8 +26,8 @@ impl Values<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] if it is not a member; [`Error::WrongSize`] if the node's variable has
-    /// another size than the type.
+    /// [`Error::UnknownId`] if the variable is not a member; [`Error::WrongSize`] if the node's
+    /// variable has another size than the type.
     pub fn get<T: Field>(mut self, variable: Typed<T>) -> Result<T, Error> {
         let (_, bytes) = self.find(|(id, _)| *id == variable.id()).ok_or(Error::UnknownId)?;
         variable.get(bytes)
@@ -63,8 +63,8 @@ impl<'v> Filling<'v> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] if it is not a member; [`Error::WrongSize`] if the node's variable has
-    /// another size than the type.
+    /// [`Error::UnknownId`] if the variable is not a member; [`Error::WrongSize`] if the node's
+    /// variable has another size than the type.
     pub fn set<T: Field>(&mut self, variable: Typed<T>, value: T) -> Result<(), Error> {
         let bytes = self.place(variable.id())?;
         variable.put(value, bytes)?;
@@ -107,7 +107,7 @@ impl<'v> Filling<'v> {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] if one has none.
+    /// [`Error::Argument`] if a member has no value.
     pub fn write(self) -> Result<Write<'v>, Error> {
         if self.missing.is_empty() { Ok(Write { id: self.id, values: self.bytes }) } else { Err(Error::Argument) }
     }
@@ -123,8 +123,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] if there is no such group; [`Error::WrongSize`] if its members have
-    /// another size.
+    /// [`Error::UnknownId`] if there is no such group; [`Error::WrongSize`] if the sizes of its
+    /// members do not add up to the length of `bytes`.
     pub fn values<'v>(&self, id: u8, bytes: &'v [u8]) -> Result<Values<'v>, Error>
     where
         'd: 'v,

@@ -18,7 +18,7 @@ macro_rules! __bsmp_variables {
             $vis const $name: $crate::bsmp::typed::Typed<$type> =
                 $crate::__bsmp_variables!(@new $list::$name as u8 $(, $writable)?);
         )+
-        // A name's place in the list is its id.
+        // The id of a variable is the index of its name in the list.
         #[doc(hidden)]
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, clippy::exhaustive_enums, missing_docs)]
         #[repr(u8)]
@@ -32,7 +32,7 @@ macro_rules! __bsmp_variables {
 }
 
 /// Declares a struct whose fields are [`Field`](crate::bsmp::typed::Field)s, one after the other
-/// without gaps, and which is itself one.
+/// without gaps. The struct is a `Field` itself.
 ///
 /// See [the module](crate::bsmp::typed).
 #[doc(hidden)] // At the crate's root, where `macro_export` puts it; documented as `typed::fields!`.

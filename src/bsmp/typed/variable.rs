@@ -44,31 +44,31 @@ impl<T: Field> Typed<T> {
         Self { id, writable: true, value: PhantomData }
     }
 
-    /// Its id.
+    /// The id of the variable.
     #[must_use]
     pub const fn id(self) -> u8 {
         self.id
     }
 
-    /// Its entry in a node's table.
+    /// The variable's entry in a node's table.
     #[must_use]
     pub const fn variable(self) -> Variable {
         Variable { size: Self::SIZE, writable: self.writable }
     }
 
-    /// The request to read it. An answer of another size is foreign.
+    /// The request to read the variable. An answer of another size is foreign.
     #[must_use]
     pub const fn read(self) -> Read<T> {
         Read { id: self.id, value: PhantomData }
     }
 
-    /// The request to write it.
+    /// The request to write the variable.
     #[must_use]
     pub const fn write(self, value: T) -> Write<T> {
         Write { id: self.id, value }
     }
 
-    /// The value of its bytes: what [`Entities::write`](crate::bsmp::Entities::write) is given.
+    /// The value of the bytes that [`Entities::write`](crate::bsmp::Entities::write) receives.
     ///
     /// # Errors
     ///
@@ -77,11 +77,11 @@ impl<T: Field> Typed<T> {
         T::parse(bytes).ok_or(Error::WrongSize)
     }
 
-    /// Writes the bytes of a value: what [`Entities::read`](crate::bsmp::Entities::read) asks for.
+    /// Writes the bytes of a value, for [`Entities::read`](crate::bsmp::Entities::read).
     ///
     /// # Errors
     ///
-    /// [`Error::WrongSize`], if `bytes` are not as many as the value has; nothing is written then.
+    /// [`Error::WrongSize`], if `bytes` has another length than the value; nothing is written then.
     pub fn put(self, value: T, bytes: &mut [u8]) -> Result<(), Error> {
         if value.emit(bytes) { Ok(()) } else { Err(Error::WrongSize) }
     }

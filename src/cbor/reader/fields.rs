@@ -1,19 +1,19 @@
-//! Reads the fields of a struct on a host: what is usual in one function that keeps its cursor in
-//! registers, all else in others, which are called.
+//! Reads the fields of a struct on a host. One function handles the usual encodings with its cursor
+//! in registers; for everything else it calls others.
 
 use super::{Item, Keys, Reader};
 use crate::cbor::Malformed;
 use crate::cbor::head::{BYTES, TEXT, UNSIGNED, length};
 use crate::cbor::string::{Bytes, Chunks, Text};
 
-/// Text of no bytes, and the longest one whose length is part of the first byte.
+/// The first bytes of empty text, and of the longest text whose length is part of that byte.
 const TEXT_0: u8 = TEXT << 5;
 const TEXT_23: u8 = TEXT_0 + 23;
 
 impl<'b> Reader<'b> {
-    /// Does the work of [`fields`](Self::fields); returns what is left.
-    // One copy for all structs; inlined into each one's decoder nothing else would be inlined
-    // there, and the library would compile for longer.
+    /// Does the work of [`fields`](Self::fields); returns the rest of the payload.
+    // One copy for all structs: inlined into each decoder, it would keep the rest from being
+    // inlined there and lengthen the compile time.
     #[inline(never)]
     pub(super) fn without_fields(
         mut self,
@@ -22,7 +22,7 @@ impl<'b> Reader<'b> {
         values: &mut [Item<'b>],
     ) -> Result<&'b [u8], Malformed> {
         let mut entries = self.entries()?;
-        // The place after that of the last key, and one bit for each key that has come.
+        // The index after that of the last key, and one bit for each key that has come.
         let (mut rest, mut next, mut seen) = (self.rest, 0, 0_u32);
         loop {
             let mut reader = Self { rest };
@@ -54,16 +54,17 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Reads a key that is unknown, encoded in another way than usual, or at the end; returns its
-    /// place, and what follows it.
+    /// Reads a key that is unknown, encoded in an unusual way, or near the end; returns its index,
+    /// and the payload after it.
     #[inline(never)]
     fn other_key(mut self, mut keys: Keys) -> Result<(usize, &'b [u8]), Malformed> {
-        // Keys of other types are not SMP: to skip them could hide a request for something else.
+        // SMP has only text keys: skipping a key of another type could hide what a request asks
+        // for.
         let Item::Text(key) = self.item()? else { return Err(Malformed) };
         Ok((keys.find(|known| key.as_bytes().equals(known)), self.rest))
     }
 
-    /// Reads an item of any kind; returns what follows it.
+    /// Reads an item of any kind; returns the payload after it.
     #[inline(never)]
     fn other_item(mut self, item: &mut Item<'b>) -> Result<&'b [u8], Malformed> {
         self.item_to(item)?;
@@ -71,16 +72,15 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Skips a key of the usual form, which would have been found if it was known; `None` for all else,
-/// and near the end.
+/// Skips an unknown key in the usual encoding; `None` for other encodings, and near the end.
 #[inline(always)]
 fn unknown(rest: &[u8]) -> Option<&[u8]> {
     let [head @ TEXT_0..=TEXT_23, ..] = rest.first_chunk::<{ size_of::<u64>() }>()? else { return None };
     rest.get(usize::from(head.wrapping_sub(TEXT_0)).wrapping_add(1)..)
 }
 
-/// Reads a number, a string in one piece or a flag; returns what follows it. `None` for all else,
-/// and near the end.
+/// Reads a number, a string in one piece or a flag; returns the payload after it. `None` for all
+/// other items, and near the end.
 #[inline(always)]
 fn usual<'b>(rest: &'b [u8], item: &mut Item<'b>) -> Option<&'b [u8]> {
     let (initial, mut rest) = rest.split_first()?;

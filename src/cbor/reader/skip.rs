@@ -6,7 +6,7 @@ use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, length};
 use crate::cbor::level::Level;
 
 impl<'b> Reader<'b> {
-    /// Skips one item, or only its head if it contains items; returns these as a level.
+    /// Skips one item, or only its head if it contains other items, which are returned as a level.
     fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
         let mut argument = 0;
         let initial = self.head(&mut argument)?;
@@ -28,7 +28,7 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// Skips one item of any kind, nested as deep as for [`item`](Self::item).
+    /// Skips one item of any kind, nested at most as deep as [`item`](Self::item) accepts.
     ///
     /// # Errors
     ///
@@ -38,12 +38,12 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// Skips one item; returns what is left. By value: a borrowed cursor would stay in memory.
+    /// Skips one item; returns the rest of the payload. The cursor is passed by value: a borrowed
+    /// one would stay in memory.
     #[inline(never)]
     pub(super) fn skipped(mut self) -> Result<&'b [u8], Malformed> {
-        // Levels are stacked here instead of by recursion, so that the payload cannot decide how
-        // deep the stack gets. Outermost is the item itself; the innermost level stays in
-        // registers.
+        // Levels are stacked here instead of by recursion, so that the payload cannot control the
+        // depth of the stack. Outermost is the item itself; the innermost level stays in registers.
         let mut outer: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
         let mut level = Level::counted(1);
         loop {
@@ -60,8 +60,9 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Skips items that end in their first bytes, as far as a level of a known number goes: most
-    /// items are keys, flags, small numbers and short strings. What is left is for the loop above.
+    /// Skips items whose length is in their first byte, up to the end of a level of a known number
+    /// of items: most items are keys, flags, small numbers and short strings. The loop above
+    /// handles the others.
     #[cfg(not(target_os = "none"))]
     #[inline(always)]
     fn skip_short(&mut self, level: &mut Level) {
@@ -79,8 +80,8 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// The length in bytes of an item by its first byte: 0 where that alone does not say it, and for
-/// items that contain others.
+/// The length of an item in bytes, indexed by its first byte: 0 if that byte alone does not
+/// determine it, and for items that contain others.
 #[cfg(not(target_os = "none"))]
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "runs in the compiler, which checks it")]
 static SHORT: [u8; 256] = {

@@ -13,7 +13,7 @@ pub trait Flash {
     ///
     /// # Errors
     ///
-    /// The flash.
+    /// The flash: the operation failed.
     ///
     /// # Cancellation
     /// A dropped call leaves the operation to the driver of the flash.

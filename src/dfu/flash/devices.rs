@@ -9,7 +9,7 @@
 use super::{Failed, Geometry, Operation};
 use crate::shown::shown;
 
-/// A flash device of a product that has two. An operation names the one that it is for.
+/// A flash device of a product that has two. Each operation is for one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "an executor has to handle each")]
@@ -21,8 +21,8 @@ pub enum Device {
     Spare,
 }
 
-/// The sizes of the flash devices: a [`Geometry`] for one, [`TwoGeometries`] for two. There is no
-/// third.
+/// The sizes of the flash devices: a [`Geometry`] for one, [`TwoGeometries`] for two. More are not
+/// supported.
 pub trait Geometries: Copy + core::fmt::Debug + sealed::Sealed {
     /// True for two devices.
     const ARE_TWO: bool;
@@ -49,7 +49,8 @@ mod sealed {
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed {}
 
-    /// Keeps other types from being [`Geometries`](super::Geometries), and lets these be logged.
+    /// Keeps other types from being [`Geometries`](super::Geometries), and allows these to be
+    /// logged.
     #[cfg(feature = "defmt")]
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed: defmt::Format {}
@@ -129,7 +130,7 @@ impl Geometries for TwoGeometries {
     }
 }
 
-/// The flash that an executor runs jobs on: every `NorFlash`, or [`Two`] of them.
+/// The flash on which an executor runs jobs: every `NorFlash`, or [`Two`] of them.
 pub trait Flash {
     /// True for two devices.
     const ARE_TWO: bool;
@@ -138,7 +139,7 @@ pub trait Flash {
     ///
     /// # Errors
     ///
-    /// The flash.
+    /// The flash: the operation failed.
     fn perform(&mut self, device: Device, operation: Operation<'_>) -> Result<(), Failed>;
 }
 

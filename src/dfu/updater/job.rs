@@ -14,7 +14,7 @@ use crate::dfu::{Command, Error, Loader, Outcome, Record, Work};
 use crate::mcuboot::digest::Digest;
 use crate::shown::shown;
 
-/// Bytes of a file that [`Loader::check`] is given when they are read back.
+/// The number of bytes of a file that are read back for [`Loader::check`].
 const HEAD: u32 = 64;
 
 /// A running command. See [`flash::Job`] for its execution. A job that is dropped while it writes
@@ -53,8 +53,8 @@ enum Stage {
 /// The purpose of reading a range.
 #[derive(Debug, Clone, Copy)]
 enum Read {
-    /// To find out if the active region holds what the record calls the spare file. Exits: `Save`;
-    /// the command.
+    /// To find out if the active region holds the file that the record lists as the spare one.
+    /// Exits: `Save`; the command.
     Roles,
     /// To check a checkpoint against its CRC. Exits: `Head`; the first stage of the chunk.
     Trust(u16),
@@ -69,7 +69,7 @@ enum Read {
 /// The purpose of reading the first bytes again.
 #[derive(Debug, Clone, Copy)]
 enum Head {
-    /// An upload goes on after a restart. Exits: `Done`; the first stage of the chunk.
+    /// An upload continues after a restart. Exits: `Done`; the first stage of the chunk.
     Resume,
     /// The file is complete. Exit: `Save`.
     Store(Option<bool>),
@@ -115,7 +115,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
         job
     }
 
-    /// Returns the updater, for what it knows of its regions.
+    /// Returns the updater, to read the state of its regions.
     #[must_use]
     pub const fn updater(&self) -> &Updater<'s, L, D, F> {
         self.updater
@@ -125,7 +125,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
     ///
     /// # Errors
     ///
-    /// The reason of a refusal; [`Error::Unknown`] if the job was not run to its end.
+    /// The reason for a refusal; [`Error::Unknown`] if the job was not run to its end.
     pub const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
             Stage::Done(outcome) => outcome,
@@ -294,8 +294,7 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
     fn completed(&mut self, result: Result<(), Failed>) {
         let outcome = match (result, self.access.kind) {
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
-            // Bytes that cannot be read count as missing; each stage decides what follows from
-            // that.
+            // Bytes that cannot be read count as missing; each stage decides on the consequence.
             (_, Kind::Read) | (Ok(()), _) => self.advance(result),
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),

@@ -13,8 +13,8 @@ pub(super) struct Buffer<'b> {
 pub(super) enum Content {
     /// A console packet: the decoder stores its bytes. Exit: a COBS or raw candidate, to `Wire`.
     Packet,
-    /// Wire bytes of a COBS or raw candidate: of a console packet in them the decoder keeps only
-    /// LEN and the CRC. Exit: the end of the candidate, to `Packet`.
+    /// Wire bytes of a COBS or raw candidate: the decoder keeps only LEN and CRC of a console
+    /// packet in them. Exit: the end of the candidate, to `Packet`.
     Wire { announced: [u8; 2], crc: Crc16 },
 }
 

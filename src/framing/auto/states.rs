@@ -26,8 +26,8 @@ fn guess(front: &[u8], longest: usize) -> Guess {
     match *front {
         [0x01, 0x01] | [0x02, 0x02 | 0x08 | 0x0A] => Guess::Cobs,
         [0x00 | 0x02 | 0x08 | 0x0A, 0x00] if MIN_MESSAGE <= longest => Guess::Open,
-        // A length that cannot fit is rejected at its first byte. To hold one byte more could tear
-        // a start marker apart.
+        // A length that cannot fit is rejected at its first byte. Holding one more byte could split
+        // a start marker.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
         // Two empty COBS frames and the front of a third one. As a raw read request this would have
         // a payload of 257 or 514 to 522 bytes, which nobody sends; a COBS client sends it with
@@ -53,25 +53,24 @@ impl Auto<'_> {
         bytes::front(self.console.store.bytes, have)
     }
 
-    /// Goes back to listening, with the console decoder at this position in a line and nothing in
-    /// the buffer.
+    /// Returns to listening, with the console decoder at this position in a line and nothing in the
+    /// buffer.
     pub(super) fn listen_again(&mut self, line: Line) {
         self.state = State::Listening;
         self.console.store.content = Content::Packet;
         self.console.restart(line);
     }
 
-    /// Goes back to listening, because the first `have` wire bytes are not the frame that they
-    /// might have been. A console packet that began in them continues: it is decoded in place,
-    /// which works because the decoded bytes are always fewer than the wire bytes that they come
-    /// from.
+    /// Returns to listening, because the first `have` wire bytes are not the frame that they might
+    /// have been. A console packet that began in them continues: it is decoded in place, which
+    /// works because the decoded bytes are always fewer than the wire bytes that they come from.
     ///
     /// If no packet began there, or it was damaged, the decoder is left at `line`.
     pub(super) fn hand_over(&mut self, have: usize, line: Line) {
         self.listen_again(line);
         let stored = self.stored(have);
-        // From the last start marker, since each begins a new packet, and a zero ends one. Without
-        // a whole marker, half of one at the end counts: its second byte may be next.
+        // Begins at the last start marker, since each begins a new packet, and a zero ends one.
+        // Without a whole marker, half a marker at the end counts: its second byte may be next.
         let none = have.wrapping_sub(usize::from(stored.last() == Some(&0x06)));
         let mut from = none;
         for (at, pair) in stored.windows(2).enumerate() {
@@ -126,7 +125,7 @@ impl Auto<'_> {
                 self.console.restart(Line::Outside);
                 return if open { Err(Error::Malformed) } else { Ok(Progress::More) };
             }
-            // No further than the next place where the decoder may be at a boundary again.
+            // Passes bytes only up to the next place where the decoder may be at a boundary again.
             if let Some(end) = input.iter().position(|byte| matches!(byte, 0 | b'\n')) {
                 len = end.wrapping_add(usize::from(input.get(end) == Some(&b'\n')));
             }
@@ -191,8 +190,8 @@ impl Auto<'_> {
 
     /// Drops the first `count` of `have` bytes in the buffer, and moves the rest to the front.
     fn drop_front(&mut self, have: usize, count: usize) {
-        // `copy_within` panics if the bounds are wrong, which a compiler that saves space cannot
-        // exclude.
+        // `copy_within` panics if the bounds are wrong, which the compiler cannot exclude when it
+        // optimises for size.
         for at in count..have {
             let byte = self.stored(have).get(at).copied().unwrap_or_default();
             if let Some(place) = self.console.store.bytes.get_mut(at.wrapping_sub(count)) {
@@ -261,7 +260,7 @@ impl Auto<'_> {
                 // runs, and no client sends them as a frame.
                 if frame.iter().any(|byte| *byte != 1) && is_frame(frame) {
                     self.drop_front(have, start);
-                    // Its zero stays in the input, and ends it in `cobs`.
+                    // The zero stays in the input, and ends the frame in `cobs`.
                     self.state = State::Cobs { have: have.saturating_sub(start) };
                     return Err(Error::Truncated);
                 }
@@ -281,10 +280,10 @@ impl Auto<'_> {
         Ok(Progress::Message)
     }
 
-    /// Decodes a COBS frame of `have` bytes in place, whose zero has arrived. Goes back to
-    /// listening if it is damaged.
+    /// Decodes a COBS frame of `have` bytes in place, whose zero has arrived. Returns to listening
+    /// if it is damaged.
     fn unstuff(&mut self, have: usize) -> Result<Progress<'static>, Error> {
-        // The zero also breaks a console packet that has begun in it.
+        // The zero also breaks a console packet that has begun in the frame.
         self.listen_again(Line::Outside);
         // Nothing else can use these bytes, so decoding may overwrite them.
         let len = decode(self.console.store.bytes.get_mut(..have).unwrap_or_default())?;
@@ -305,7 +304,7 @@ impl Auto<'_> {
         };
         let half = input.first() == Some(&0x09) && self.stored(len).last() == Some(&0x06);
         if ends_line && !self.console.may_complete() {
-            // The next byte decides. It may not be here yet, so nothing else may depend on it.
+            // The next byte decides. It may not have arrived yet, so nothing else may depend on it.
             *input = bytes::after(input, 1);
             self.state = State::RawLine { len };
         } else if half || self.console.is_open() && !begins {
@@ -319,7 +318,7 @@ impl Auto<'_> {
     /// another byte or silence.
     pub(super) fn leave_line(&mut self, len: usize, zero: bool) -> Result<Progress<'static>, Error> {
         if zero {
-            // No console line contains it: the line feed begins a request.
+            // No console line contains a zero: the line feed begins a request.
             self.listen_again(Line::Outside);
         } else {
             self.hand_over(len, Line::Outside);

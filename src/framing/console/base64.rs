@@ -19,8 +19,8 @@ use symbol::{INVALID, PAD, PADDING};
 #[cfg(not(feature = "small"))]
 pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
-    // Two groups at once if two more bytes follow: eight bytes are one load, of which six are used,
-    // and 12 bits of them become two symbols by one load more.
+    // Two groups at once if two more bytes follow: one load reads eight bytes, of which six are
+    // used, and one more load turns each 12 bits into two symbols.
     #[cfg(not(target_os = "none"))]
     for octet in out.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
@@ -31,8 +31,8 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
         bytes = bytes.get(6..).unwrap_or_default();
         count += 2;
     }
-    // Not zipped: that computes lengths with a division, whose check for 0 (a panic) stays when the
-    // compiler saves space.
+    // Not `zip`: it computes lengths with a division, whose check for a zero divisor (a panic)
+    // stays when the compiler optimises for size.
     for quad in out.get_mut(count * 4..).unwrap_or_default().chunks_exact_mut(4) {
         let (Some((triple, rest)), Some(quad)) = (bytes.split_first_chunk(), quad.first_chunk_mut()) else { break };
         let [a, b, c] = *triple;
@@ -73,8 +73,8 @@ pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
 #[cfg(all(not(feature = "small"), not(target_os = "none")))]
 pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let (mut from, mut at) = (0, 0);
-    // Two groups at once while the output holds the eight bytes of one store, of which six are
-    // used.
+    // Two groups at once while the output has room for the eight bytes of one store, of which six
+    // count.
     for octet in symbols.chunks_exact(8) {
         let (Some(place), [s, t, u, v, w, x, y, z]) = (out.get_mut(at..).and_then(<[u8]>::first_chunk_mut), octet)
         else {
@@ -107,10 +107,10 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
 pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let [w, x, y, PAD, rest @ ..] = *symbols else { return 0 };
     let [b'\n', ..] = rest else { return 0 };
-    // The first symbol of the alphabet has no bits.
+    // `A`, the first symbol of the alphabet, has the value 0.
     let (y, count) = if *y == PAD { (b'A', 1) } else { (*y, 2) };
     let bits = alphabet::group([*w, *x, y, b'A']);
-    // A foreign byte, or bits that belong to no byte.
+    // A byte outside the alphabet, or bits that belong to no byte.
     if out.len() != count || bits >> (8 * count) != 0 {
         return 0;
     }
@@ -128,9 +128,9 @@ pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
 #[inline(never)]
 pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let mut at = 0;
-    // The place of a group is looked up again: for a cursor that steps by three, as for chunks of
-    // three, the compiler computes how many there are by a division, for which small cores have no
-    // instruction.
+    // The place for a group is looked up each time: for a cursor that steps by three, as for chunks
+    // of three, the compiler computes their number with a division, and small cores have no
+    // instruction for that.
     let mut front = *symbols;
     while let Some((quad, rest)) = front.split_first_chunk() {
         let (Some(bytes), Some(place)) = (decode(*quad), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) else {
@@ -180,8 +180,8 @@ impl Group {
     }
 }
 
-// Written out symbol by symbol: with `map` over an array the image takes 114 bytes more on a
-// Cortex-M4, and 4 on a Cortex-M0.
+// Written out symbol by symbol: with `map` over an array the image grows by 114 bytes on a
+// Cortex-M4, and by 4 on a Cortex-M0.
 
 /// Encodes the low three bytes of `bits`.
 #[cfg(not(feature = "small"))]
@@ -196,7 +196,7 @@ fn encode(bits: u32) -> [u8; 4] {
 /// Decodes four symbols; `None` if one of them is padding or invalid.
 #[cfg(all(not(feature = "small"), target_os = "none"))]
 fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
-    // One test for all four that the table does not have.
+    // One test of the highest bit of all four bytes, for which the table has no entries.
     if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
         return None;
     }
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!((tables::symbol(bits), arithmetic::symbol(bits)), (theirs, theirs));
         }
         for byte in 0..=u8::MAX {
-            // Of a foreign byte only the mark counts.
+            // For a foreign byte only the mark counts.
             let [ours, theirs] = [tables::value(byte), arithmetic::value(byte)];
             let [ours, theirs] = [ours, theirs].map(|value| if value < INVALID { value } else { INVALID });
             assert_eq!(ours, theirs, "{byte:#04x}");
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(&out[..8], b"YWJjZGVm");
         assert_eq!(encode_triples(b"abcde", &mut out), 1);
         assert_eq!(encode_triples(b"abcdef", &mut out[..7]), 1);
-        // Long enough for what is decoded two groups at a time, with damage at each place.
+        // Long enough to decode two groups at a time, with damage at each place.
         let mut symbols = [0; 40];
         assert_eq!(STANDARD.encode_slice([0xA5; 30], &mut symbols), Ok(40));
         for at in 0..symbols.len() {

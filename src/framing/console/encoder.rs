@@ -25,7 +25,7 @@ pub struct Encoder {
     width: u16,
     /// Groups that still fit this line.
     groups: u16,
-    /// True once the last line feed was taken: nothing follows.
+    /// True once the last line feed has been written: nothing follows.
     ended: bool,
 }
 
@@ -70,7 +70,7 @@ impl Encoder {
         Self { width, groups: width, ..self }
     }
 
-    /// Returns the bytes on the wire of a message of `message` bytes, in lines of at most `line`
+    /// Returns the length on the wire of a message of `message` bytes, in lines of at most `line`
     /// bytes.
     #[must_use]
     pub const fn encoded_len(message: usize, line: usize) -> usize {
@@ -137,7 +137,7 @@ impl Encode for Encoder {
     const MIN_OUT: usize = 4;
 
     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        // A copy stays in registers, of which a small core has too few.
+        // A local copy stays in registers; a small core has too few for that.
         #[cfg(not(target_os = "none"))]
         {
             if self.ended && self.pending == 0 {
@@ -162,11 +162,11 @@ impl Encoder {
         #[cfg(not(any(feature = "small", target_os = "none")))]
         let mut at = self.begin(message, out);
         loop {
-            // Firmware does without both, which take flash.
+            // Both steps only save time; firmware leaves them out to save flash.
             #[cfg(not(any(feature = "small", target_os = "none")))]
             {
-                // A line is not begun if it does not fit, so that a buffer of a line's length gets
-                // whole ones.
+                // A line is not begun if it does not fit, so that a buffer as long as a line gets
+                // whole lines.
                 if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
                     && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
                     && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)

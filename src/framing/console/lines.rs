@@ -17,7 +17,8 @@ mod runs;
 /// The decoder, generic over the [`Store`] that holds a packet's bytes.
 ///
 /// [`Console`] stores them. Automatic framing only checks them while its buffer holds something
-/// else. Both use this one decoder, because a second one would one day accept different packets.
+/// else. Both share this decoder, because a second one would sooner or later accept different
+/// packets.
 pub(in crate::framing) struct Lines<S> {
     pub(in crate::framing) store: S,
     line: Line,
@@ -26,7 +27,7 @@ pub(in crate::framing) struct Lines<S> {
     pub(super) packet: Packet,
 }
 
-/// The position of the decoder in a line. A reset leads from each to `Outside`.
+/// The position of the decoder in a line. A reset leads from every state to `Outside`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(in crate::framing) enum Line {
@@ -40,8 +41,8 @@ pub(in crate::framing) enum Line {
     /// padding, space or carriage return, to `End`; the first byte of a marker, to `SkipMarker`;
     /// damage, to `Skip`.
     Symbols,
-    /// After the symbols of a line of the open packet. Exits: those of `Symbols`, where a further
-    /// symbol is damage, too.
+    /// After the symbols of a line of the open packet. Exits: those of `Symbols`, but a further
+    /// symbol is damage.
     End,
     /// In a line that is useless. Exits: line feed or silence, to `Outside`; the first byte of a
     /// marker, to `SkipMarker`.
@@ -53,14 +54,14 @@ pub(in crate::framing) enum Line {
     SkipMarker(Marker),
 }
 
-/// The progress of the decoder in a packet. A reset leads from each to `None`.
+/// The progress of the decoder in a packet. A reset leads from every state to `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Packet {
     /// No packet. Exit: a start marker, to `Open`.
     None,
     /// The first `have` bytes, and the first symbols of the next `group`. The packet ends at `end`:
-    /// its own length once LEN is there, else the end of the buffer. Exits: the end of its last
+    /// its own length once LEN has arrived, else the end of the buffer. Exits: the end of its last
     /// line, to `Complete` if the CRC is right, else to `None`; damage or silence, to `None`;
     /// another start marker, to itself.
     Open { have: usize, end: usize, group: Group },
@@ -97,7 +98,7 @@ impl<S: Store> Lines<S> {
         self.line == Line::Outside && !self.is_open()
     }
 
-    /// Returns true at a place where a line may end, in an open packet whose LEN is there.
+    /// Returns true at a place where a line may end, in an open packet whose LEN has arrived.
     pub(in crate::framing) fn may_end_line(&self) -> bool {
         matches!(self.packet, Packet::Open { have: LEN.., group: Group::EMPTY, .. })
     }
@@ -116,7 +117,7 @@ impl<S: Store> Lines<S> {
         self.packet = Packet::None;
     }
 
-    /// Leaves a useless line: what follows is text. Half a marker in it may still become a whole
+    /// Leaves a useless line: the next bytes are text. Half a marker in it may still become a whole
     /// one.
     pub(in crate::framing) const fn leave_skip(&mut self) {
         match self.line {
@@ -152,7 +153,7 @@ impl<S: Store> Lines<S> {
             self.packet = Packet::None;
         }
         self.line = match Marker::by_first(byte) {
-            // In text the byte may still turn out to be text, in a useless line it is dropped.
+            // After text the byte may still turn out to be text; in a useless line it is dropped.
             Some(marker) if self.line == Line::Outside => Line::Marker(marker),
             Some(marker) => Line::SkipMarker(marker),
             None if byte == b'\n' => Line::Outside,
@@ -211,7 +212,8 @@ impl<S: Store> Lines<S> {
     }
 
     /// Stores a whole group of symbols.
-    // Not inlined: a compiler that saves space would copy it for each state of `push`, 400 bytes.
+    // Not inlined: when the compiler optimises for size, it would copy this for each state of
+    // `push`, 400 bytes in all.
     #[inline(never)]
     fn group(&mut self, group: Group) -> Option<Error> {
         let Packet::Open { have, end, .. } = &mut self.packet else { return None };
@@ -224,7 +226,8 @@ impl<S: Store> Lines<S> {
         while count > 0 {
             let [byte, ..] = bits.to_be_bytes();
             if *have >= *end || !self.store.put(*have, byte) {
-                // With LEN known, the packet ends before the bytes do; without, the buffer does.
+                // If LEN is known, the packet has more bytes than it announced; else it does not
+                // fit the buffer.
                 return Some(if known { Error::Malformed } else { Error::TooLong });
             }
             bits <<= 8;
@@ -237,8 +240,7 @@ impl<S: Store> Lines<S> {
             if *end < LEN + MIN_MESSAGE + CRC {
                 return Some(Error::Malformed);
             }
-            // Before any byte is stored past the buffer, and at once: the sender could go on for a
-            // long time.
+            // Reported now, not when the buffer is full: the sender could continue for a long time.
             if *end > self.store.capacity() {
                 return Some(Error::TooLong);
             }
@@ -264,14 +266,16 @@ impl<S: Store> Lines<S> {
         }
     }
 
-    /// Decodes whole groups of symbols at the front of `input`. What is left there, cut and padded
-    /// groups too, is for `symbol`.
-    // On a host, `runs` does more: with that, the short table of symbols and the encoder's form, a
-    // console takes 326 bytes less on a Cortex-M0, and a quarter more time to decode.
+    /// Decodes whole groups of symbols at the front of `input`. The bytes that it leaves, including
+    /// cut and padded groups, are handled by `symbol`.
+    // A host has `runs` instead, which does more. With this form, the short table of symbols and
+    // the encoder's form, a console takes 326 bytes less flash on a Cortex-M0, and decodes in a
+    // quarter more time.
     #[cfg(all(not(feature = "small"), target_os = "none"))]
     fn groups(&mut self, input: &mut &[u8]) {
         if let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
-            // Not a part of the pattern: so a console takes 28 bytes less on a Cortex-M0.
+            // Not a part of the pattern above: a console takes 28 bytes less flash on a Cortex-M0
+            // this way.
             if *group == Group::EMPTY && *have >= LEN {
                 *have = have.wrapping_add(base64::decode_quads(input, self.store.room(*have, *end)));
             }
@@ -347,6 +351,6 @@ fn text_len(input: &[u8]) -> usize {
             _ => rest = after,
         }
     }
-    // The rest is a part of the input.
+    // Cannot wrap: `rest` is the end of the input.
     input.len().wrapping_sub(rest.len())
 }

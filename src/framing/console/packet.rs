@@ -1,9 +1,9 @@
 //! The parts of a packet and of a line.
 
-/// Longest line by default, with its marker and its line feed: what every known receiver accepts.
+/// The longest line by default, including marker and line feed: every known receiver accepts it.
 pub const LINE: usize = 127;
 
-/// Saturates a length to 16 bits, in which the states keep it.
+/// Saturates a length to 16 bits, the width of the fields that hold it.
 pub(super) const fn narrow(length: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }

@@ -6,10 +6,10 @@ use super::{Lrc, State};
 use crate::cobs;
 
 impl Lrc<'_> {
-    /// At the end of a block: decodes blocks with data at the front of `input`, as long as it and
-    /// the buffer hold all of one; returns false if there is none. What is left is for `open` and
-    /// `run`.
-    // Not inlined: the registers are for `push`.
+    /// Decodes whole blocks with data at the front of `input`, as long as they fit the buffer;
+    /// returns false if there is none. It is called at the end of a block; `open` and `run` handle
+    /// the rest.
+    // Not inlined, so that the registers are free for `push`.
     #[inline(never)]
     pub(super) fn whole_blocks(&mut self, input: &mut &[u8]) -> bool {
         if self.state != State::Block {
@@ -19,16 +19,16 @@ impl Lrc<'_> {
         let mut room = self.message.bytes.get_mut(self.message.len..).unwrap_or_default();
         let (before, mut code) = (room.len(), self.code);
         while let Some((first, after)) = rest.split_first() {
-            // The zero of the block before, for which there is no code.
+            // The zero between the two blocks; there is none after a full block.
             let at = usize::from(code != FULL);
             let len = usize::from(first.wrapping_sub(1));
             let Some((data, after)) = after.split_at_checked(len) else { break };
             let Some(place) = room.get_mut(..len.wrapping_add(at)) else { break };
-            // A zero is no code, and no block is that long.
+            // A zero is not a code: no block has 255 bytes. Empty blocks are left to `open`.
             if !(1..=MOST).contains(&len) {
                 break;
             }
-            // Overwritten if there is none.
+            // The data overwrites it if there is none.
             if let Some(place) = place.first_mut() {
                 *place = 0;
             }

@@ -1,6 +1,6 @@
 //! The message that a decoder of S3MP puts together.
 
-/// The bytes of a message; of one that does not fit, the length is one more than the buffer's.
+/// The bytes of a message. The length of a message that does not fit is one more than the buffer's.
 pub(super) struct Buffer<'b> {
     pub(super) bytes: &'b mut [u8],
     pub(super) len: usize,

@@ -34,7 +34,8 @@ enum Stage {
     /// Exit: the code, to itself or to `Short`.
     Full,
     /// The rest of a block, then a code in place of the zero of the message that ends it; or the
-    /// check, if that has ended. Exits: the code, to itself or to `Full`; the check, to `Marker`.
+    /// check, if the message has ended. Exits: the code, to itself or to `Full`; the check, to
+    /// `Marker`.
     Short,
     /// The marker. Exit: `Done`.
     Marker,

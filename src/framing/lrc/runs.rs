@@ -14,15 +14,15 @@ pub(super) fn zero_at(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
 }
 
-/// True if [`carry`] sums what it copies. A host sums a frame at once instead, since many short
-/// sums take twice the instructions of one.
+/// True if [`carry`] sums the bytes that it copies. A host sums a frame at once instead, since many
+/// short sums take twice the instructions of one.
 pub(super) const SUMS: bool = cfg!(target_os = "none");
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
 /// number of bytes.
 #[cfg(not(target_os = "none"))]
 pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
-    // As nearly always.
+    // Nearly always the case.
     if to.get_mut(..from.len()).is_some_and(|to| cobs::copy_clear(from, to)) {
         return from.len();
     }
@@ -32,7 +32,7 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
 /// Copies `from` to the front of `to` up to the first zero or the shorter length, and adds it to
 /// `sum`; returns the number of bytes.
 ///
-/// All at once: a byte is loaded once, and both directions share the loop.
+/// One loop does all of this: each byte is loaded once, and both directions share the loop.
 #[cfg(target_os = "none")]
 #[inline(never)]
 pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {

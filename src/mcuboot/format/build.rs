@@ -31,8 +31,8 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'static> {
-    /// An image of this version without padding, flags, or TLVs other than the hash. Padding would
-    /// be zeros.
+    /// An image of this version without padding, flags, or TLVs other than the hash. Any padding
+    /// consists of zeros.
     #[must_use]
     pub const fn new(version: Version) -> Self {
         Self { version, header_len: 32, fill: 0, flags: Flags(0), load_address: 0, protected: &[], tlvs: &[] }
@@ -77,7 +77,7 @@ impl Builder<'_> {
     }
 }
 
-/// Returns the bytes of a TLV area with these entries.
+/// Returns the length of a TLV area with these entries.
 fn area_len(tlvs: &[Tlv<'_>]) -> Result<u16, Error> {
     let sum = tlvs
         .iter()

@@ -7,10 +7,10 @@
 //! | [`HashKind::Sha512`] | 64 | 0x12 | `sha2`: `Sha512` |
 //!
 //! A bootloader build uses one of them for its images; nRF54 boards, for example, use SHA-512. The
-//! `sha` of an upload is another thing, the SHA-256 of the whole file, whatever the images have. A
-//! device whose images have a longer hash needs both: [`Digests`]. With the longer one alone
-//! uploads work, but nobody checks the file against its `sha`, and one that is there already is
-//! sent again.
+//! `sha` of an upload is a different hash: the SHA-256 of the whole file, whatever hash the images
+//! have. A device whose images have a longer hash needs both: [`Digests`]. With the longer one
+//! alone uploads work, but the file is not checked against its `sha`, and a file that is there
+//! already is sent again.
 //!
 //! Implement [`Digest`] for a hardware block: only one hash is computed at a time, so the
 //! implementation may own the peripheral.
@@ -23,7 +23,7 @@ use crate::shown::shown;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HashKind {
-    /// SHA-256, what most builds use.
+    /// SHA-256, which most builds use.
     Sha256,
     /// SHA-384, whose hash has 48 bytes.
     Sha384,
@@ -82,10 +82,10 @@ pub struct Hash {
 }
 
 impl Hash {
-    /// Bytes of the longest hash.
+    /// The length of the longest hash in bytes.
     pub const MAX_LEN: usize = 64;
 
-    /// No hash yet: [`set`](Self::set) makes it one.
+    /// An empty place for a hash, which [`set`](Self::set) fills.
     pub(crate) const BLANK: Self = Self { len: 0, bytes: [0; Self::MAX_LEN] };
 
     /// Copies `hash`; `None` if its length is not that of a [`HashKind`].
@@ -195,7 +195,7 @@ enum Running {
 }
 
 impl<I: Digest, F: Digest> Digests<I, F> {
-    /// Hashes images with the first, files with the second.
+    /// Hashes images with `image` and files with `file`.
     #[must_use]
     pub const fn new(image: I, file: F) -> Self {
         Self { image, file, running: Running::Image }
@@ -240,7 +240,7 @@ macro_rules! software {
         pub struct $name(sha2::$name);
 
         impl $name {
-            /// A hash of no bytes yet.
+            /// A digest of no bytes.
             #[must_use]
             pub fn new() -> Self {
                 Self::default()
@@ -314,7 +314,7 @@ software! {
 #[cfg(feature = "sha2")]
 software! {
     /// SHA-512 by the `sha2` crate, in software. It is made for 64-bit processors: on a Cortex-M it
-    /// takes more code than [`Sha256`], and the switch for the compact form counts here too. At
+    /// takes more code than [`Sha256`], and the switch for the compact form applies here too. At
     /// `opt-level = "z"`, in an image with both, the compiler keeps a bounds check of the `sha2`
     /// crate that cannot fail: the proof that no panic is linked leaves this digest out there.
     Sha512, 64

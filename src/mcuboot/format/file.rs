@@ -14,7 +14,7 @@ pub struct ImageFile {
     version: Version,
     flags: Flags,
     len: u32,
-    /// The bytes that the hash covers.
+    /// The number of bytes that the hash covers.
     hashed: u32,
     hash: Hash,
     decompressed: Option<Hash>,
@@ -37,12 +37,13 @@ impl ImageFile {
     }
 
     /// Computes the hash of the contents and compares it with the one that the file claims.
-    /// Signatures are not checked: only the boot loader knows the key.
+    /// Signatures are not checked: only the boot loader has the key.
     ///
     /// # Errors
     ///
     /// The file: [`FileError::Mismatch`]; [`FileError::Encrypted`] if it cannot be checked;
-    /// [`FileError::Hash`] if its hash is of another kind than `digest`; those of its source.
+    /// [`FileError::Hash`] if its hash is of another kind than that of `digest`; those of its
+    /// source.
     pub fn verify<S: Source, D: Digest>(&self, source: &mut S, digest: &mut D) -> Result<(), FileError> {
         if self.flags().intersects(Flags::ENCRYPTED) {
             return Err(FileError::Encrypted);
@@ -91,7 +92,7 @@ impl ImageFile {
     /// Returns the kind of [`hash`](Self::hash).
     #[must_use]
     pub fn hash_kind(&self) -> HashKind {
-        // A hash of another length is not kept.
+        // No hash of another length is stored.
         HashKind::of_len(self.hash().len()).unwrap_or(HashKind::Sha256)
     }
 

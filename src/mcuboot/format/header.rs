@@ -19,7 +19,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Bytes of a header without the padding that may follow it.
+    /// The length of a header in bytes, without the padding that may follow it.
     pub const LEN: usize = 32;
     /// The first four bytes of an image.
     pub const MAGIC: [u8; 4] = [0x3D, 0xB8, 0xF3, 0x96];
@@ -101,19 +101,19 @@ impl Header {
         self.load_address
     }
 
-    /// Returns the bytes before the body: the header and its padding.
+    /// Returns the number of bytes before the body: the header and its padding.
     #[must_use]
     pub const fn header_len(&self) -> u16 {
         self.header_len
     }
 
-    /// Returns the bytes of the body.
+    /// Returns the length of the body.
     #[must_use]
     pub const fn body_len(&self) -> u32 {
         self.body_len
     }
 
-    /// Returns the bytes of the protected TLV area with its info; 0 if there is none.
+    /// Returns the length of the protected TLV area with its info; 0 if there is none.
     #[must_use]
     pub const fn protected_len(&self) -> u16 {
         self.protected_len

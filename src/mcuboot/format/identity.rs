@@ -23,7 +23,7 @@ pub enum FileError {
     Hash,
     /// The file: its contents do not have the hash that it claims. It is damaged.
     Mismatch,
-    /// The file: its header says that it is never booted by itself.
+    /// The file: its header marks it as never booted by itself.
     NotBootable,
     /// The file: it is encrypted, and the hash is that of the plain image, so that only the device
     /// can check it.
@@ -58,7 +58,7 @@ impl From<SourceFailed> for FileError {
 impl From<Error> for FileError {
     fn from(error: Error) -> Self {
         match error {
-            // Contradicting lengths mean that the header belongs to something else, or that the
+            // Contradictory lengths mean that the header belongs to something else, or that the
             // rest cannot be found.
             Error::Magic | Error::Sizes => Self::NotAnImage,
             Error::NoTlvs | Error::InvalidTlv => Self::Tlv,
@@ -152,8 +152,8 @@ impl Identity {
     }
 }
 
-/// Calls `each` with the entries of the TLV area between `start` and `end`, and where their values
-/// are.
+/// Calls `each` with the entries of the TLV area between `start` and `end`, and the offsets of
+/// their values.
 fn entries<S: Source>(
     source: &mut S,
     start: u32,
@@ -173,7 +173,7 @@ fn entries<S: Source>(
     Ok(())
 }
 
-/// Notes the place of a hash, which may be there once.
+/// Records the place of a hash, which must not occur twice.
 fn once(found: &mut Option<Place>, kind: Option<HashKind>, at: u32) -> Result<(), FileError> {
     let place = Place { at, kind: kind.ok_or(FileError::Hash)? };
     if found.replace(place).is_some() { Err(FileError::Hash) } else { Ok(()) }

@@ -55,13 +55,13 @@ impl<'a> Image<'a> {
         Tlvs::new(self.protected)
     }
 
-    /// Returns the entries that the hash does not cover: itself, keys, signatures.
+    /// Returns the entries that the hash does not cover: the hash itself, keys, signatures.
     #[must_use]
     pub const fn tlvs(&self) -> Tlvs<'a> {
         Tlvs::new(self.tlvs)
     }
 
-    /// Returns the bytes of the whole image, without padding after it.
+    /// Returns the length of the whole image, without padding after it.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
     pub const fn len(&self) -> usize {
@@ -73,7 +73,7 @@ impl<'a> Image<'a> {
     /// # Errors
     ///
     /// The image: an error unless it has exactly one hash TLV of this kind, with the right length,
-    /// outside of the protected area.
+    /// outside the protected area.
     pub fn hash(&self, kind: HashKind) -> Result<&'a [u8], Error> {
         let hash = self.tlvs().only(kind.tlv())?.ok_or(Error::NoHash)?;
         if hash.len() == kind.len() { Ok(hash) } else { Err(Error::HashLength) }

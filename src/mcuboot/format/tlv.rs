@@ -36,13 +36,13 @@ impl Kind {
     pub const SIG_PURE: Self = Self(0x25);
     /// The key of an encrypted image, wrapped by RSA-2048 OAEP.
     pub const ENC_RSA2048: Self = Self(0x30);
-    /// The same, wrapped by AES-KW.
+    /// The key of an encrypted image, wrapped by AES-KW.
     pub const ENC_KW: Self = Self(0x31);
-    /// The same, wrapped by ECIES on P-256.
+    /// The key of an encrypted image, wrapped by ECIES on P-256.
     pub const ENC_EC256: Self = Self(0x32);
-    /// The same, wrapped by ECIES on X25519.
+    /// The key of an encrypted image, wrapped by ECIES on X25519.
     pub const ENC_X25519: Self = Self(0x33);
-    /// The same, wrapped by ECIES on X25519 with SHA-512.
+    /// The key of an encrypted image, wrapped by ECIES on X25519 with SHA-512.
     pub const ENC_X25519_SHA512: Self = Self(0x34);
     /// A version that this image requires of another image: image number, version.
     pub const DEPENDENCY: Self = Self(0x40);
@@ -170,7 +170,7 @@ impl<'a> Iterator for Tlvs<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Info {
     magic: u16,
-    /// Bytes of the area, this info included.
+    /// The length of the area in bytes, this info included.
     total: u16,
 }
 

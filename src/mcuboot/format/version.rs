@@ -43,12 +43,12 @@ impl Version {
         Self { build: 0, ..self }
     }
 
-    /// Reads a version from the bytes of a text, which may come in chunks. Otherwise it is
+    /// Reads a version from the bytes of a text, which may come in chunks; the grammar is that of
     /// [`str::parse`].
     ///
     /// # Errors
     ///
-    /// The caller: [`InvalidVersion`] if the text is something else.
+    /// The caller: [`InvalidVersion`] if the text is not a version.
     pub fn parse(text: impl IntoIterator<Item = u8>) -> Result<Self, InvalidVersion> {
         let mut numbers = [None::<u32>; 4];
         let mut at = 0_usize;

@@ -25,29 +25,31 @@ use crate::shown::shown;
 #[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Config<F = Geometry> {
-    /// The sizes of the flash; [`with_spare_flash`](Config::with_spare_flash) makes it two.
+    /// The sizes of the flash; [`with_spare_flash`](Config::with_spare_flash) adds those of a
+    /// second one.
     pub geometry: F,
     /// The mode of the bootloader.
     pub mode: Mode,
     /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of each flash.
     pub align: u32,
-    /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It decides how much of a
-    /// slot the status of a swap takes, so a number that is too small lets in images that the
+    /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It determines the length
+    /// of the swap status in a slot, so a number that is too small admits images that the
     /// bootloader never starts. With `BOOT_MAX_IMG_SECTORS_AUTO` it is the number of erase pages of
     /// the largest slot.
     pub max_sectors: u32,
-    /// Bytes of the key that the bootloader keeps for each slot during a swap, and for which it
-    /// keeps room below a loader, if it was built for encrypted images (`MCUBOOT_ENC_IMAGES`): 16
-    /// for AES-128, 32 for AES-256, and with `MCUBOOT_SWAP_SAVE_ENCTLV` those of the whole TLV.
-    /// Else 0.
+    /// The length of the key that the bootloader keeps for each slot during a swap, and for which
+    /// it keeps room below a loader, if it was built for encrypted images (`MCUBOOT_ENC_IMAGES`):
+    /// 16 for AES-128, 32 for AES-256, and with `MCUBOOT_SWAP_SAVE_ENCTLV` that of the whole TLV.
+    /// Otherwise 0.
     pub key_len: u32,
-    /// The region that keeps the progress of an upload over a restart: one erase page or more,
-    /// outside of all slots, of the first flash of two unless [`TwoGeometries::records`] says
-    /// otherwise. It costs one record for each erase page of the image.
+    /// The region that keeps the progress of an upload across a restart: one erase page or more,
+    /// outside all slots. With two flash devices it is in the first one, unless
+    /// [`TwoGeometries::records`] names the other. It costs one record for each erase page of the
+    /// image.
     pub checkpoint: Option<Region>,
     /// The number of the pair to which the running program belongs: a confirmation without a hash
-    /// and an erase without a slot mean this pair, and confirmations of the others need a
-    /// permission. 0 by default.
+    /// and an erase without a slot mean this pair, and confirmations of the others need permission.
+    /// 0 by default.
     pub active_image: u32,
     /// Allows a client to schedule the image of the other slot of the active pair permanently,
     /// untested. True by default; Zephyr always does.
@@ -61,16 +63,16 @@ pub struct Config<F = Geometry> {
     pub confirm_other_running: bool,
     /// Allows a client to erase a slot that will be booted next, and to upload over it
     /// (`MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING`). True by default: without it, a mark on which the
-    /// bootloader does not act, as of an image whose dependency is missing, stays forever.
+    /// bootloader does not act, for example of an image whose dependency is missing, stays forever.
     pub erase_pending: bool,
     /// Lets a client choose the slot of an upload (`MCUMGR_GRP_IMG_DIRECT_UPLOAD`): `image` 0 is
     /// the spare slot of the first pair, and n is slot n - 1 of all slots, if it is a spare one.
     /// Slot info reports these numbers. False by default, where `image` is the number of a pair.
     pub direct_upload: bool,
-    /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the one of its slot
-    /// (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is the offset, as MCUboot
-    /// counts flash areas, of address 0 of the flash of the slot; often 0. `None` by default,
-    /// without a check, and without one in modes that move the image to the primary slot.
+    /// Refuses an image for a fixed address (`imgtool --rom-fixed`) that is not the address of its
+    /// slot (`MCUMGR_GRP_IMG_REJECT_DIRECT_XIP_MISMATCHED_SLOT`): the number is MCUboot's offset of
+    /// address 0 of the slot's flash, often 0. By default it is `None`, without a check. In modes
+    /// that move the image to the primary slot there is no check either.
     pub fixed_base: Option<u32>,
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
@@ -132,8 +134,8 @@ impl Config {
         Self::new(geometry, Mode::newer_marked(BootMode::RamLoadRevert), 0)
     }
 
-    /// The updater of MCUboot's firmware-updater mode, which runs from the secondary slot:
-    /// [`Pair::running_from`] says so.
+    /// The updater of MCUboot's firmware-updater mode, which runs from the secondary slot: declare
+    /// that with [`Pair::running_from`].
     #[must_use]
     pub const fn firmware_updater(geometry: Geometry) -> Self {
         Self::new(geometry, Mode::loader(BootMode::FirmwareUpdater), 0)
@@ -158,7 +160,7 @@ impl Config {
     /// use anysmp::mcuboot::digest::Sha256;
     /// use anysmp::mcuboot::slots::{Config, Geometry, Pair, Region, Slots, scratch_len};
     ///
-    /// // Inside: 1 MiB. A chip beside it: 8 MiB, single bytes.
+    /// // Internal flash: 1 MiB. External chip: 8 MiB, written byte by byte.
     /// let internal = Geometry::new(1, 4, 4096, 1 << 20);
     /// let external = Geometry::new(1, 1, 4096, 8 << 20);
     /// let config = Config::swap_move(internal, 128).with_spare_flash(external);
@@ -213,7 +215,7 @@ impl Config {
 }
 
 impl<F: Geometries> Config<F> {
-    /// Returns the layout of a trailer. [`check`] has seen the alignment.
+    /// Returns the layout of a trailer. [`check`] has accepted the alignment.
     pub(super) const fn layout(&self) -> Layout {
         Layout::of(self.align)
     }
@@ -225,7 +227,7 @@ impl<F: Geometries> Config<F> {
 
     /// Returns the offset at which an upload starts in its slot.
     pub(super) fn shift(&self) -> u32 {
-        // Where nobody swaps by offset it costs no look at the sizes.
+        // In the other modes the sizes are not looked at.
         if self.mode.kind == BootMode::SwapOffset { self.geometry.of(Device::Spare).erase } else { 0 }
     }
 }
@@ -243,7 +245,7 @@ pub enum ConfigError {
     /// A size of a flash is not a power of two, or reads or writes are larger than 512 bytes or
     /// than the erase size.
     Geometry,
-    /// There is no pair, none with the number of the active one, or more than 2^31.
+    /// There is no pair, no pair with the number of the active one, or more than 2^31 pairs.
     Pairs,
     /// A region is empty, not made of whole erase pages, or ends past the flash.
     Region,
@@ -255,13 +257,13 @@ pub enum ConfigError {
     TooSmall,
     /// The scratch slice is shorter than [`scratch_len`].
     Scratch,
-    /// A slot is configured as running that cannot run in this mode: in the swap modes the primary
-    /// one runs, and in firmware-updater mode the updater from the secondary one.
+    /// The slot configured as running cannot run in this mode: in the swap modes the primary one
+    /// runs, and in firmware-updater mode the updater from the secondary one.
     Running,
     /// The bootloader refuses slots of these lengths, or sectors of these sizes, or has fewer
     /// sectors, so that it would never start an upload: see the constructors of [`Config`].
     Incompatible,
-    /// A single slot outside of [`Slots::recovery`](super::Slots::recovery), or another mode there.
+    /// A single slot outside [`Slots::recovery`](super::Slots::recovery), or another mode there.
     Mode,
 }
 
@@ -286,7 +288,7 @@ impl core::fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// Bytes of an image header: [`Header::LEN`](crate::mcuboot::Header::LEN).
+/// The length of an image header in bytes: [`Header::LEN`](crate::mcuboot::Header::LEN).
 const HEADER_LEN: u32 = 32;
 
 /// Returns the slot with this number, primary first, or the checkpoint region after all slots.
@@ -353,7 +355,7 @@ pub(super) fn check<F: Geometries>(
         return Err(ConfigError::TooSmall);
     }
     let Config { max_sectors, key_len, .. } = *config;
-    // A swap sector by sector, without a scratch area, needs the same ones on both sides.
+    // A swap sector by sector, without a scratch area, needs equal sectors on both sides.
     let is_by_sector = matches!(mode.kind, BootMode::SwapMove | BootMode::SwapOffset);
     if F::ARE_TWO && is_by_sector && geometry.of(Device::Active).erase != geometry.of(Device::Spare).erase {
         return Err(ConfigError::Incompatible);

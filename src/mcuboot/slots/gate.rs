@@ -9,8 +9,8 @@
 //!   each of them       ─▶ Event::Ended
 //! ```
 //!
-//! A rule about what may run is asked on every way to run it: it is not enough to check an upload,
-//! because every swap leaves the older image in the other slot, from where a client can mark it.
+//! A rule about the images that may run has to be applied on every path: checking uploads is not
+//! enough, because every swap leaves the older image in the other slot, where a client can mark it.
 //! [`DowngradeProtection`](super::DowngradeProtection) is such a rule.
 
 use super::{Outcome, Slot};
@@ -19,11 +19,12 @@ use crate::mcuboot::tlv::Kind;
 use crate::mcuboot::{Header, Version};
 use crate::shown::shown;
 
-/// The application's say in what a client does to the slots. `()` is the gate that is always open.
+/// The application's say in the changes that clients make to the slots. `()` is the gate that is
+/// always open.
 ///
-/// It is the application's own object: it can look at a battery, a motor, a hardware revision.
-/// Every function has a default that allows, so a gate has what it needs. A refusal is any
-/// [`Error`]; [`Error::Refused`] has a number of the application's own.
+/// It is an object of the application, so it can check a battery, a motor, a hardware revision.
+/// Every function allows by default, so a gate implements only those that it needs. A refusal is
+/// any [`Error`]; [`Error::Refused`] has a number of the application's own.
 ///
 /// ```
 /// use anysmp::mcuboot::slots::{Candidate, Error, Event, Gate, Offer};
@@ -53,14 +54,14 @@ use crate::shown::shown;
 /// }
 /// ```
 pub trait Gate {
-    /// False for a gate that never refuses and sees nothing. Then the TLVs of an image are not read
-    /// before a mark, and no code for it is linked.
+    /// False for a gate that never refuses and ignores events. Then the TLVs of an image are not
+    /// read before a mark, and no code for it is linked.
     const IS_ASKED: bool = true;
-    /// True for a gate that takes padded files: see [`PaddedFiles`](super::PaddedFiles). Otherwise
-    /// no code for it is linked.
+    /// True for a gate that accepts padded files: see [`PaddedFiles`](super::PaddedFiles).
+    /// Otherwise no code for it is linked.
     const TAKES_PADDED: bool = false;
 
-    /// Decides on an upload, before anything is erased, and again when one goes on: after a
+    /// Decides on an upload, before anything is erased, and again when an upload continues: after a
     /// restart, or when a client starts the same file again.
     ///
     /// # Errors
@@ -71,18 +72,18 @@ pub trait Gate {
         Ok(())
     }
 
-    /// Called before the TLVs of an image. What was noted of an earlier image does not count for
-    /// this one; the earlier one may have ended in the middle, by a damaged entry or a failed read.
+    /// Called before the TLVs of an image. Data recorded for an earlier image do not count for this
+    /// one; the earlier series may have ended in the middle, by a damaged entry or a failed read.
     fn begin(&mut self) {}
 
-    /// Sees a TLV of the image for which [`mark`](Self::mark) is called next, read from flash.
+    /// Receives a TLV of the image for which [`mark`](Self::mark) is called next, read from flash.
     /// Protected entries come first. A value that is longer than the scratch slice comes in pieces.
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
         let _ = piece;
     }
 
     /// Decides on a mark, after the hash of the image in flash was checked and all its TLVs were
-    /// seen. A mark that is there already is not asked about.
+    /// seen. It is not called for a mark that is already set.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ pub trait Gate {
         Ok(())
     }
 
-    /// Sees an event, after it has happened and before the response to the client.
+    /// Receives an event, after it has happened and before the response to the client.
     fn event(&mut self, event: Event) {
         let _ = event;
     }
@@ -134,9 +135,9 @@ impl<G: Gate> Gate for &mut G {
 pub struct Offer<'a> {
     /// The number of the image pair.
     pub image: u32,
-    /// The header of the file; of one that goes on after a restart, as it is in flash.
+    /// The header of the file; when an upload continues after a restart, as it is in flash.
     pub header: &'a Header,
-    /// Bytes of the whole file.
+    /// The length of the whole file in bytes.
     pub len: u32,
     /// The `sha` of the client; empty for none. It need not be a hash.
     pub sha: &'a [u8],
@@ -165,7 +166,7 @@ pub struct TlvPiece<'a> {
     pub protected: bool,
     /// The type of the entry.
     pub kind: Kind,
-    /// Bytes of the whole value.
+    /// The length of the whole value in bytes.
     pub len: u16,
     /// The offset of `bytes` in the value.
     pub offset: u16,
@@ -191,7 +192,7 @@ pub struct Candidate<'a> {
     pub running: Option<Version>,
     /// True if the image is the running one, which is to be confirmed.
     pub active: bool,
-    /// True if it is to run from now on, false for a test.
+    /// True if the image will run from then on, false for a test.
     pub permanent: bool,
 }
 
@@ -215,14 +216,14 @@ pub enum Event {
     Started {
         /// The number of the image pair.
         image: u32,
-        /// Bytes of the whole file.
+        /// The length of the whole file in bytes.
         len: u32,
     },
-    /// An upload that a restart of the device interrupted goes on.
+    /// An upload that a restart of the device had interrupted continues.
     Resumed {
         /// The number of the image pair.
         image: u32,
-        /// The offset at which it goes on.
+        /// The offset at which the upload continues.
         off: u32,
     },
     /// A chunk is in flash, or waits for the rest of its write unit.
@@ -242,7 +243,7 @@ pub enum Event {
     Stored {
         /// The number of the image pair.
         image: u32,
-        /// True if it has the `sha` of the first chunk; `None` if it cannot be checked.
+        /// True if the file has the `sha` of the first chunk; `None` if it cannot be checked.
         matched: Option<bool>,
     },
     /// An image will be started next; its mark was read again.
@@ -251,7 +252,7 @@ pub enum Event {
         image: u32,
         /// The slot of the pair.
         slot: Slot,
-        /// True from then on, false for a test.
+        /// True if the image will run from then on, false for a test.
         permanent: bool,
     },
     /// The running image was confirmed; its mark was read again.
@@ -264,6 +265,6 @@ pub enum Event {
         /// The number of the image pair.
         image: u32,
     },
-    /// A command has ended with this outcome, which is what the client is told.
+    /// A command has ended with this outcome, which is also reported to the client.
     Ended(Result<Outcome, Error>),
 }

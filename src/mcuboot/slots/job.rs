@@ -82,8 +82,8 @@ enum Wiped {
     Erased,
     /// A new upload, whose tail only is erased. Exit: `Stream`.
     Begin,
-    /// A new upload of a file that may be there already, after a trailer that was in its way. Exit:
-    /// `Sweep` to compare.
+    /// A new upload of a file that may be there already, after the erase of a trailer that was in
+    /// its way. Exit: `Sweep` to compare.
     Compare,
     /// An upload that continues. Exit: the first stage of the chunk.
     Continue,
@@ -102,7 +102,7 @@ enum Read {
     /// To see that the slot was erased: flash can fail silently. Exits: `Done`; `Kept` at the
     /// first byte that is not erased.
     Gone,
-    /// Something has outlived the erase. Exit: `Done`.
+    /// A byte has survived the erase. Exit: `Done`.
     Kept,
     /// To find out if the trailer is erased as a whole: after a torn erase its flags can look
     /// erased although the bytes beside them are not, and a mark is written in whole units. Exits:
@@ -122,8 +122,8 @@ enum Read {
 }
 
 impl Stage<'_> {
-    /// Returns the flash device that the stage reads, and erases or writes unless that is the
-    /// checkpoint log.
+    /// Returns the flash device of the stage's reads, and of its erases and writes except those of
+    /// the checkpoint log.
     fn device<F: Geometries>(&self, geometry: &F, pairs: &[Pair], image: u32) -> Device {
         if !F::ARE_TWO {
             return Device::Active;
@@ -156,12 +156,12 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
     ///
     /// # Errors
     ///
-    /// The reason of a refusal; [`Error::Unknown`] if the job was not run to its end.
+    /// The reason for a refusal; [`Error::Unknown`] if the job was not run to its end.
     pub fn finish(self) -> Result<Outcome, Error> {
         self.outcome()
     }
 
-    /// Returns the slots: after the last operation, with what was seen in them.
+    /// Returns the slots, with the contents that were last read from flash.
     #[must_use]
     pub const fn slots(&self) -> &Slots<'s, D, G, C> {
         self.slots
@@ -174,7 +174,7 @@ impl<'j, 's, D: Digest, G: Gate, C: Setup> Job<'j, 's, D, G, C> {
     /// As [`finish`](Self::finish).
     pub const fn outcome(&self) -> Result<Outcome, Error> {
         match self.stage {
-            // Only here: an outcome of an unfinished job would be a guess.
+            // Only in this stage: the outcome of an unfinished job would be a guess.
             Stage::Done(outcome) => outcome,
             _ => Err(Error::Unknown),
         }
@@ -305,7 +305,8 @@ impl<D: Digest, G: Gate, C: Setup> flash::Job for Job<'_, '_, D, G, C> {
     }
 
     fn next(&mut self) -> Option<Operation<'_>> {
-        // Not when the job is made: then the stack still holds the decoded request.
+        // The stages begin here and not when the job is made, because the stack then still holds
+        // the decoded request.
         if self.access.kind == Kind::Unknown {
             self.advance_stages(Ok(()));
         }
@@ -323,7 +324,7 @@ impl<D: Digest, G: Gate, C: Setup> flash::Job for Job<'_, '_, D, G, C> {
             (_, Kind::Nothing | Kind::Unknown | Kind::Outside) => return,
             (Ok(()), _) => {
                 self.advance(result);
-                // Handled here because hashing has the largest frame.
+                // Handled here because hashing has the largest stack frame.
                 if let Stage::Sweep { left: 0, read, .. } = self.stage { self.judge(read) } else { Ok(()) }
             }
             (Err(Failed), Kind::Read) => self.unreadable(),

@@ -31,7 +31,7 @@ impl Slot {
         }
     }
 
-    /// Returns the flash device of such slots, where there are two.
+    /// Returns the flash device of these slots, if there are two devices.
     pub(super) const fn device(self) -> Device {
         match self {
             Self::Primary => Device::Active,
@@ -56,7 +56,7 @@ pub struct Pair {
     pub(super) primary: Region,
     pub(super) secondary: Region,
     running: Slot,
-    /// Bytes of the largest image that an upload may bring.
+    /// The length of the largest image in an upload, in bytes.
     max: u32,
     seen: [Seen; 2],
 }
@@ -75,10 +75,9 @@ impl Pair {
         Self::new(slot, Region::new(0, 0)).running_from(Slot::Secondary)
     }
 
-    /// Sets an upper limit for uploads, in bytes, where less is allowed than the formula of the
-    /// boot mode says: for example
-    /// [`max_application_size`](crate::mcuboot::shared_data::SharedData::max_application_size), the
-    /// bootloader's own word.
+    /// Sets an upper limit for uploads, in bytes, if less is allowed than by the formula of the
+    /// boot mode: for example the bootloader's own limit,
+    /// [`max_application_size`](crate::mcuboot::shared_data::SharedData::max_application_size).
     #[must_use]
     pub const fn with_max_image(self, bytes: u32) -> Self {
         Self { max: bytes, ..self }
@@ -89,7 +88,7 @@ impl Pair {
         self.max = self.max.min(max);
     }
 
-    /// Returns the bytes of the largest image that an upload may bring.
+    /// Returns the length of the largest image in an upload.
     pub(super) const fn max(&self) -> u32 {
         self.max
     }
@@ -147,9 +146,9 @@ impl Pair {
     }
 }
 
-/// Returns the minimum bytes of the scratch slice of [`Slots::new`](super::Slots::new), for these
-/// smallest sizes of read and write; of two flash devices, for the larger of each. More makes
-/// hashing faster, because each read of the flash fills the rest.
+/// Returns the minimum length of the scratch slice of [`Slots::new`](super::Slots::new), for these
+/// smallest sizes of read and write; of two flash devices, for the larger of each. A longer slice
+/// makes hashing faster, because each read of the flash fills the rest of it.
 #[must_use]
 pub const fn scratch_len(read: usize, write: usize) -> usize {
     let record = if write > RECORD_LEN { write } else { RECORD_LEN };

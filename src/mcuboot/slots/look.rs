@@ -15,7 +15,7 @@ const HEADER: u32 = 32;
 const _: () = assert!(HEADER as usize == Header::LEN);
 
 /// A walk over the slots of the pairs `image..=last`, primary first: trailer, header, TLVs up to
-/// the last. What cannot be read is not there: a damaged word must not keep a device from the
+/// the last. Data that cannot be read counts as missing: a damaged word must not prevent the
 /// command that erases it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
@@ -53,7 +53,7 @@ enum At {
     /// An entry of the normal TLV area. Exits: another entry, to itself; the last one or an invalid
     /// one, to the next slot.
     Entry,
-    /// Every slot has been read: the next one of any other part. No exit.
+    /// Every slot has been read: this is the next slot after the last one. No exit.
     End,
 }
 
@@ -93,14 +93,14 @@ impl Look {
         Some(Access::read(region.start.wrapping_add(offset), len))
     }
 
-    /// Returns true if the next read is one of the trailer of a running slot. Without it nobody can
-    /// say if the other slot is needed to revert.
+    /// Returns true if the next read is one of the trailer of a running slot. Without it, it is
+    /// unknown whether the other slot is needed to revert.
     pub(super) fn is_vital(&self, pairs: &[Pair]) -> bool {
         let is_trailer = matches!(self.at, At::Magic | At::ImageOk | At::CopyDone);
         is_trailer && pair(pairs, self.image).is_some_and(|pair| pair.running() == self.slot)
     }
 
-    /// Handles the bytes of the read; none if it failed. New images start `shift` bytes late in a
+    /// Handles the bytes of the read; none if it failed. New images start `shift` bytes into a
     /// secondary slot.
     #[inline(never)]
     pub(super) fn advance(
@@ -186,7 +186,7 @@ impl Look {
 
     /// Chooses the part after a header: the TLVs, if they can be in the slot at all.
     fn after_header(&mut self, seen: &Seen, slot_len: u32) -> Option<At> {
-        // A length that leaves the slot cannot be an image: to follow it would read another region.
+        // A length that leaves the slot cannot be an image: following it would read another region.
         let room = slot_len.saturating_sub(seen.base);
         let header = seen.header.as_ref().filter(|header| header.hashed_len().saturating_add(AREA) <= room)?;
         self.offset = seen.base.wrapping_add(header.body_end());
@@ -209,7 +209,7 @@ impl Look {
                 self.end = self.offset.saturating_add(area.normal()?.into());
                 self.offset = self.offset.wrapping_add(AREA);
                 seen.hash = Err(Error::HashNotFound);
-                // The area may not leave the slot.
+                // The area must not leave the slot.
                 if self.end > slot_len {
                     return Err(Error::InvalidTlv);
                 }
@@ -236,7 +236,7 @@ impl Look {
                 }
             }
         }
-        // A rest that cannot hold an entry is damage.
+        // A remainder that cannot hold an entry is damage.
         match self.end.checked_sub(self.offset) {
             Some(0) => Ok(None),
             Some(rest) if rest >= ENTRY => Ok(Some(At::Entry)),

@@ -15,10 +15,10 @@ pub enum BootMode {
     /// Swaps the slots, moving the primary one up by a sector first
     /// (`MCUBOOT_SWAP_USING_MOVE`). The primary slot runs.
     SwapMove,
-    /// Swaps the slots by way of a scratch area (`MCUBOOT_SWAP_USING_SCRATCH`). The primary slot
+    /// Swaps the slots through a scratch area (`MCUBOOT_SWAP_USING_SCRATCH`). The primary slot
     /// runs.
     SwapScratch,
-    /// Swaps the slots; a new image starts one sector late in the secondary slot
+    /// Swaps the slots; a new image starts one sector into the secondary slot
     /// (`MCUBOOT_SWAP_USING_OFFSET`, Zephyr's default without a scratch area). The primary slot
     /// runs.
     SwapOffset,
@@ -36,7 +36,7 @@ pub enum BootMode {
     /// (`MCUBOOT_RAM_LOAD_REVERT`).
     RamLoadRevert,
     /// Starts the application in the primary slot, or on request the updater in the secondary one
-    /// (`MCUBOOT_FIRMWARE_LOADER`). The updater has the slots, and replaces the application.
+    /// (`MCUBOOT_FIRMWARE_LOADER`). The updater manages the slots, and replaces the application.
     FirmwareUpdater,
     /// Has one slot. A recovery loader replaces its image: see
     /// [`Slots::recovery`](super::Slots::recovery).
@@ -50,7 +50,7 @@ impl BootMode {
         !matches!(self, Self::DirectXip | Self::RamLoad | Self::FirmwareUpdater | Self::SingleSlot)
     }
 
-    /// Returns true if the program that has the slots runs outside of the primary slot.
+    /// Returns true if the program that manages the slots runs outside the primary slot.
     pub(super) const fn is_loader(self) -> bool {
         matches!(self, Self::FirmwareUpdater | Self::SingleSlot)
     }
@@ -61,15 +61,16 @@ impl BootMode {
     }
 }
 
-/// The rules of a mode. They are functions, so that a device links those of its own mode only:
-/// together they would take 600 bytes.
+/// The rules of a mode. They are functions, so that a device links only those of its own mode: all
+/// of them would take 600 bytes.
 #[derive(Clone, Copy)]
 pub struct Mode {
     pub(super) kind: BootMode,
-    /// Returns the bytes of the largest image that the bootloader starts from a spare slot; `None`
-    /// if it never does, because it calls the lengths of the slots (primary, spare) incompatible.
+    /// Returns the length of the largest image that the bootloader starts from a spare slot; `None`
+    /// if it never starts one, because it considers the lengths of the slots (primary, spare)
+    /// incompatible.
     pub(super) max: fn(&Sizes, u32, u32) -> Option<u32>,
-    /// Returns the next action of the bootloader for a pair; true to compare build numbers.
+    /// Returns the next action of the bootloader for a pair; `true` compares build numbers too.
     pub(super) next: fn(&Pair, bool) -> SwapType,
     /// Returns true if the image of the spare slot may be the one that starts.
     pub(super) starts: fn(&Pair, bool) -> bool,
@@ -102,7 +103,7 @@ impl Mode {
         Self { kind, max: max_in_place, next: next::newer_marked, starts: next::starts_instead }
     }
 
-    /// A mode in which a loader has the slots. MCUboot keeps the fields of a trailer free there
+    /// A mode in which a loader manages the slots. MCUboot keeps the fields of a trailer free there
     /// too, although it never writes one.
     pub(super) const fn loader(kind: BootMode) -> Self {
         let max = |sizes: &Sizes, _, spare: u32| spare.checked_sub(sizes.fields()?);
@@ -133,12 +134,12 @@ pub(super) struct Sizes {
 
 // The formulas of the largest images were checked against MCUboot with 2,000 geometries.
 impl Sizes {
-    /// Bytes of the fields down to `swap_size`, and below them of the keys of both slots.
+    /// The length of the fields down to `swap_size`, and of the keys of both slots below them.
     fn fields(&self) -> Option<u32> {
         self.layout.len().checked_add(up(self.key_len, self.layout.align()).checked_mul(2)?)
     }
 
-    /// Bytes of a trailer that keeps this many states of one write unit for each sector.
+    /// The length of a trailer that keeps this many states of one write unit for each sector.
     fn trailer(&self, states: u32) -> Option<u32> {
         // A checked product takes a multiplication of 64 bits on a Cortex-M0. Write sizes are at
         // most 512.
@@ -190,7 +191,7 @@ fn max_overwrite(sizes: &Sizes, primary: u32, spare: u32) -> Option<u32> {
     if primary == spare { max_in_place(sizes, primary, spare) } else { None }
 }
 
-/// No swap, so no status and no `swap_size`.
+/// Returns the largest image in the modes without a swap, which have no status and no `swap_size`.
 fn max_in_place(sizes: &Sizes, _: u32, spare: u32) -> Option<u32> {
     spare.checked_sub(sizes.layout.from_end(Field::SwapInfo(SwapType::None)))
 }

@@ -9,7 +9,7 @@ pub(super) fn by_marks(pair: &Pair, _: bool) -> SwapType {
     SwapType::decide(running, spare)
 }
 
-/// Returns the action in swap-offset mode, whose table has one row more.
+/// Returns the action in swap-offset mode, whose table has one more row.
 pub(super) fn by_marks_with_offset(pair: &Pair, _: bool) -> SwapType {
     let [running, spare] = trailers(pair);
     SwapType::decide_with_offset(running, spare)

@@ -15,8 +15,8 @@ use crate::dfu::region::down;
 use crate::mcuboot::digest::Digest;
 use crate::mcuboot::trailer::{Field, Flag, Layout};
 
-/// Returns the bytes of a file of this length that go into flash: all of them, or of a padded file
-/// those that an image may have, in whole write units. `None` if it is too large.
+/// Returns the number of bytes of a file of this length that are written to flash: all of them, or
+/// for a padded file those that an image may have, in whole write units. `None` if it is too large.
 pub(super) fn stored<G: Gate>(pair: &Pair, shift: u32, unit: u32, len: u32) -> Option<u32> {
     if len <= pair.max() {
         return Some(len);
@@ -24,7 +24,7 @@ pub(super) fn stored<G: Gate>(pair: &Pair, shift: u32, unit: u32, len: u32) -> O
     (G::TAKES_PADDED && len == pair.upload(shift).region().len).then(|| down(pair.max(), unit))
 }
 
-/// Returns the part of the rest of a chunk that goes into flash.
+/// Returns the part of the rest of a chunk that is written to flash.
 pub(super) fn cut<'c>(rest: &'c [u8], upload: &Receiving, stored: u32) -> &'c [u8] {
     rest.get(..size(stored.saturating_sub(upload.off()))).unwrap_or(rest)
 }
@@ -43,7 +43,7 @@ fn byte(from_end: u32, confirmed: bool, layout: Layout, erased: u8) -> u8 {
 ///
 /// # Errors
 ///
-/// The client: it has something else there, such as the end of an image that is too large.
+/// The client: it sent other bytes there, such as the end of an image that is too large.
 pub(super) fn compare(upload: &mut Receiving, bytes: &[u8], layout: Layout, erased: u8) -> Result<(), Error> {
     for found in bytes {
         let from_end = upload.len.wrapping_sub(upload.written);

@@ -11,10 +11,10 @@ use crate::shown::shown;
 /// (27), and so is a mark of an image whose security counter is missing or below a limit, if there
 /// is one.
 ///
-/// It is a rule of the device, whose firmware can be replaced. MCUboot has the last word by its
-/// `MCUBOOT_DOWNGRADE_PREVENTION` and `MCUBOOT_HW_ROLLBACK_PROT`; this tells a client before the
-/// file is sent. If no running version is known, as in an empty slot of a recovery loader, only the
-/// counter counts.
+/// It is a rule of the device, whose firmware can be replaced. MCUboot has the last word with its
+/// `MCUBOOT_DOWNGRADE_PREVENTION` and `MCUBOOT_HW_ROLLBACK_PROT`; this gate informs a client before
+/// the file is sent. If no running version is known, as in an empty slot of a recovery loader, only
+/// the counter is checked.
 ///
 /// ```
 /// # #[cfg(feature = "sha2")]
@@ -68,7 +68,7 @@ impl<G> DowngradeProtection<G> {
         Self { compare_build, ..self }
     }
 
-    /// Asks another gate after this one, which sees all events.
+    /// Asks another gate after this one; that gate receives all events.
     #[must_use]
     pub fn with_gate<H: Gate>(self, inner: H) -> DowngradeProtection<H> {
         let Self { counter, found, compare_build, .. } = self;
@@ -97,7 +97,7 @@ impl<G: Gate> Gate for DowngradeProtection<G> {
     }
 
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
-        // Only a protected entry counts, since anybody can change the others; and only the first
+        // Only a protected entry counts, since anyone can change the others; and only the first
         // one, as in MCUboot.
         if piece.protected && piece.kind == Kind::SECURITY_COUNTER && self.found.is_none() {
             self.found = piece.bytes.try_into().ok().map(u32::from_le_bytes);
@@ -129,16 +129,16 @@ pub trait Verifier {
 }
 
 /// Refuses a mark (3) of an image in the other slot without a good ed25519 signature of its hash
-/// (TLV 0x24), so that a client hears of it before a reset. MCUboot stays the judge: it checks at
-/// every start, and this only once.
+/// (TLV 0x24), so that a client is informed before a reset. MCUboot remains the authority: it
+/// checks at every start, this gate only once.
 ///
 /// Images that are signed as a whole (`imgtool --vector-to-sign` without a hash, "pure") cannot be
-/// checked so.
+/// checked in this way.
 #[derive(Clone, Copy)]
 pub struct SignatureCheck<V, G = ()> {
     verifier: V,
     signature: [u8; 64],
-    /// Bytes of the signature that were seen.
+    /// The number of bytes of the signature that have come.
     seen: u16,
     inner: G,
 }
@@ -154,7 +154,7 @@ impl<V: Verifier> SignatureCheck<V> {
 }
 
 impl<V, G> SignatureCheck<V, G> {
-    /// Asks another gate after this one, which sees all events.
+    /// Asks another gate after this one; that gate receives all events.
     #[must_use]
     pub fn with_gate<H: Gate>(self, inner: H) -> SignatureCheck<V, H> {
         let Self { verifier, signature, seen, .. } = self;
@@ -175,7 +175,7 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
     }
 
     fn tlv(&mut self, piece: &TlvPiece<'_>) {
-        // The first one only: a second signature is nothing that MCUboot would look for.
+        // Only the first one: MCUboot would not look for a second signature.
         if !piece.protected && piece.kind == Kind::ED25519 && piece.len == 64 && self.seen == piece.offset {
             if let Some(place) = self.signature.get_mut(piece.offset.into()..) {
                 copy(piece.bytes, place);
@@ -198,8 +198,8 @@ impl<V: Verifier, G: Gate> Gate for SignatureCheck<V, G> {
     }
 }
 
-/// Takes padded files (`imgtool sign --pad`, with or without `--confirm`), which are marked when
-/// they are complete; asks another gate about the rest.
+/// Accepts padded files (`imgtool sign --pad`, with or without `--confirm`), which are marked when
+/// they are complete; asks another gate about everything else.
 ///
 /// ```
 /// # #[cfg(feature = "sha2")]
@@ -227,7 +227,7 @@ pub struct PaddedFiles<G = ()> {
 shown!([G] PaddedFiles<G>, |_| "PaddedFiles");
 
 impl<G: Gate> PaddedFiles<G> {
-    /// Takes padded files; everything is up to this gate, `()` for none.
+    /// Accepts padded files; `inner` decides on everything else, `()` allows it.
     #[must_use]
     pub const fn new(inner: G) -> Self {
         Self { inner }

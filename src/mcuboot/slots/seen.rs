@@ -13,8 +13,8 @@ pub(super) const MAX_READ: usize = Entry::LEN as usize + Hash::MAX_LEN;
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Seen {
-    /// The offset of the image in the slot: one erase page where swap-offset has not swapped it
-    /// yet, else 0.
+    /// The offset of the image in the slot: one erase page if swap-offset has not swapped it yet,
+    /// else 0.
     pub(super) base: u32,
     pub(super) header: Option<Header>,
     pub(super) hash: Result<Hash, Error>,

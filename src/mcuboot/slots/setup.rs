@@ -3,13 +3,12 @@
 use super::config::Config;
 use crate::dfu::flash::Geometries;
 
-/// The source of a configuration: a [`Config`], or a type of the application that has a constant
-/// one.
+/// The source of a configuration: a [`Config`], or a type of the application with a constant one.
 ///
-/// A [`Config`] may be chosen when the program runs, so the program has the code of all options. A
-/// constant is known when the program is compiled: the code of options that it does not choose is
-/// left out, and the configuration takes no RAM. On a Cortex-M0 that is 2.9 KB of flash for
-/// swap-move without a checkpoint.
+/// A [`Config`] may be chosen at run time, so the program contains the code of all options. A
+/// constant is known at compile time: the code of options that it does not choose is left out, and
+/// the configuration takes no RAM. On a Cortex-M0 that saves 2.9 KB of flash for swap-move without
+/// a checkpoint.
 ///
 /// ```
 /// # #[cfg(feature = "sha2")]
@@ -43,7 +42,7 @@ pub trait Setup {
     /// [`TwoGeometries`](crate::dfu::flash::TwoGeometries).
     type Flash: Geometries;
 
-    /// Returns the configuration: at each call the same one.
+    /// Returns the configuration, the same one at each call.
     fn config(&self) -> &Config<Self::Flash>;
 }
 

@@ -155,8 +155,9 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
                 (Magic::Bad, _) | (Magic::Good, Flag::Bad) if reverts_in_place => {
                     return Err(Error::DamagedActiveTrailer);
                 }
-                // Without a magic the image was never on test, so it is confirmed as well. What is
-                // damaged cannot be written again, and need not be: the bootloader keeps the image.
+                // Without a magic the image was never on test, so it is confirmed as well. A
+                // damaged field cannot be written again, and need not be: the bootloader keeps the
+                // image.
                 (Magic::Unset | Magic::Bad, _) | (_, Flag::Set | Flag::Bad) => return Ok(None),
                 (Magic::Good, Flag::Unset) => Want::Confirm,
             },
@@ -166,8 +167,9 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
             (false, _, SwapType::None) if !(self.config().mode.starts)(pair, self.config().compare_build) => {
                 return Err(Error::NotNewer);
             }
-            // A field that is not erased cannot be written again: the mark would be invalid. One of
-            // a permanent mark may be there already, if the write of the magic got lost.
+            // A field that is not erased cannot be written again: the mark would be invalid.
+            // `image_ok` of a permanent mark may be set already, if the write of the magic was
+            // lost.
             (false, _, SwapType::None)
                 if trailer.magic != Magic::Unset
                     || trailer.image_ok == Flag::Bad
@@ -175,11 +177,11 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
             {
                 return Err(Error::DamagedTrailer);
             }
-            // A repeat of the same request must succeed, a different one is refused below.
+            // A repeat of the same request must succeed; a different one is refused below.
             (false, false, SwapType::None | SwapType::Test) => Want::Test,
             (false, true, SwapType::None | SwapType::Permanent) => Want::Permanent,
-            // A permanent mark that was cut before its `image_ok`. A whole test says so in the swap
-            // info, which comes last.
+            // A permanent mark that was cut before its `image_ok`. A complete mark for a test has
+            // its type in the swap info, which is written last.
             (false, true, SwapType::Test)
                 if trailer.swap_info.is_none_or(|info| info & 0x0F != SwapType::Test as u8) =>
             {
@@ -250,12 +252,12 @@ impl Mark {
         }
     }
 
-    /// Returns true if the mark is for good, false for a test.
+    /// Returns true if the mark is permanent, false for a test.
     pub(super) fn is_permanent(&self) -> bool {
         self.want != Want::Test
     }
 
-    /// Returns true if flash holds the mark, as it was last read.
+    /// Returns true if flash contained the mark when it was last read.
     pub(super) fn is_set(&self, pairs: &[Pair]) -> bool {
         let trailer = look::pair(pairs, self.image).map(|pair| pair.seen(self.slot).trailer);
         trailer.is_some_and(|trailer| {

@@ -12,7 +12,7 @@ pub enum Error {
     /// The slave: it responded with this code instead of ACK. For ERROR, [`error_text`] reads the
     /// reason from the message.
     Remote(ResponseCode),
-    /// The slave: it obeyed, but its data are not what the command asks for.
+    /// The slave: it obeyed, but its data do not have the form that the command defines.
     Malformed,
 }
 

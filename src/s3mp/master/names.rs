@@ -32,7 +32,7 @@ impl<'m> Names<'m> {
         NamesIter { rest: self.0, place: 0 }
     }
 
-    /// Returns the address of the first name that is equal.
+    /// Returns the address of the first name that equals `name`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Address> {
         self.iter().find(|(_, text)| *text == name).map(|(address, _)| address)
@@ -74,16 +74,16 @@ impl<'m> IntoIterator for &Names<'m> {
 /// Iterates over [`Names`].
 #[derive(Clone)]
 pub struct NamesIter<'m> {
-    /// The names that are left. Empty at the end: a `;` closes a name and opens none.
+    /// The remaining names. Empty at the end: a `;` closes a name and opens none.
     rest: &'m [u8],
-    /// The place of the next name, from 0.
+    /// The index of the next name, from 0.
     place: usize,
 }
 
 shown!(NamesIter<'_>, |it| "NamesIter(at {})", it.place);
 
 impl<'m> NamesIter<'m> {
-    /// Returns the next name, even an empty one, with its place.
+    /// Returns the next name, even an empty one, with its index.
     fn part(&mut self) -> Option<(usize, &'m [u8])> {
         if self.rest.is_empty() {
             return None;

@@ -7,7 +7,7 @@ use crate::line::Verdict;
 use crate::s3mp::{Address, Counter, Header, ResponseCode};
 use crate::shown::shown;
 
-/// A request in flight, of the kind `K`. To drop it is to cancel the request.
+/// A request in flight, of the kind `K`. Dropping it cancels the request.
 ///
 /// It borrows nothing, so it can be kept in a struct or a static: `Pending<Get>`,
 /// `Pending<Set<'static>>`.
@@ -27,13 +27,12 @@ impl<K: Request> Pending<K> {
         Self { address, counter, len, retries, kind: PhantomData }
     }
 
-    /// Returns whether `message` is the response: it has the counter and the address of the
-    /// request, or it is an error about something that the slave could not read and has zero for
-    /// either.
+    /// Returns true if `message` is the response: it has the counter and the address of the
+    /// request, or is an error about something unreadable, with zero in place of one or both.
     ///
     /// An error about something unreadable is accepted only after the last retry: the request is
-    /// sent again at once instead. If it was noise that the slave could not read, the response to
-    /// the first one is a late one.
+    /// sent again at once instead. If noise has caused the error, the response to the first request
+    /// is a late one.
     #[must_use]
     pub fn accepts(&self, message: &[u8]) -> bool {
         self.verdict(message) == Verdict::Answer
@@ -70,8 +69,8 @@ impl<K: Request> Pending<K> {
             ResponseCode::PUSH | ResponseCode::DEBUG => Verdict::Unsolicited,
             _ if self.retries > 0 && is_unread(message) => Verdict::Foreign,
             _ if header.counter == self.counter && header.address == self.address => Verdict::Answer,
-            // The slave could not read the counter, or nothing at all. With one request in flight
-            // it can only be that one.
+            // The slave could not read the counter, or the whole command. Only one request is in
+            // flight, so the error is about that one.
             code if code.is_error()
                 && (header.counter == Counter::NONE || header.counter == self.counter)
                 && (header.address == Address::HOST || header.address == self.address) =>
@@ -85,7 +84,7 @@ impl<K: Request> Pending<K> {
     }
 }
 
-/// Returns whether the slave says that it could not read something: a damaged command, or noise.
+/// Returns true if the slave reports that it could not read something: a damaged command, or noise.
 pub(in crate::s3mp) fn is_unread(message: &[u8]) -> bool {
     Header::<ResponseCode>::parse(message).is_some_and(|(header, _)| match header.code {
         ResponseCode::INVALID => true,

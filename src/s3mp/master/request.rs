@@ -34,14 +34,14 @@ pub trait Request {
     /// [`Error::Malformed`].
     fn decode(data: &[u8]) -> Result<Self::Response<'_>, Error>;
 
-    /// Returns whether the request may run twice without more harm than running once. Only then is
-    /// it repeated when its response is missing.
+    /// Returns true if running the request twice does no more harm than running it once. Only then
+    /// is it repeated when its response is missing.
     fn is_idempotent(&self) -> bool {
         true
     }
 }
 
-/// Asks whether the slave is there.
+/// Asks for a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]
@@ -104,7 +104,7 @@ impl Request for Get {
 pub struct Set<'v> {
     /// The address, 01 to FE.
     pub address: Address,
-    /// Its new value.
+    /// The new value.
     pub value: Value<'v>,
 }
 
@@ -126,7 +126,7 @@ impl Request for Set<'_> {
     }
 }
 
-/// Inverts a boolean; the response is its new value. Never repeated.
+/// Inverts a boolean; the response is the new value. Never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "a request: the caller fills it in")]

@@ -15,7 +15,7 @@ pub enum Unsolicited<'m> {
     Debug(Text<'m>),
     /// An error about something unreadable: noise, if no command is in flight.
     Error(ResponseCode),
-    /// A code that the README does not have.
+    /// A code that the README does not define.
     Other(Header<ResponseCode>),
 }
 

@@ -27,7 +27,8 @@ use crate::s3mp::{Address, ResponseCode, value::Value};
 /// An address that refuses SUBSCRIBE with NOT_IMPLEMENTED stays in the watches: a
 /// [`Monitor`](super::Monitor) asks for its value.
 ///
-/// It works once: build another one, perhaps [without RESET](Self::with_reset), to look again.
+/// It can be used once: build another one, perhaps [without RESET](Self::with_reset), to search
+/// again.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'w> {
@@ -60,7 +61,7 @@ enum Choice {
 enum Command {
     Status,
     Describe,
-    /// SUBSCRIBE for the watch at this place in the list.
+    /// SUBSCRIBE for the watch at this index of the list.
     Subscribe(usize),
 }
 
@@ -70,24 +71,24 @@ enum Command {
 enum Asked {
     Status(Pending<Status>),
     Describe(Pending<Describe>),
-    /// SUBSCRIBE for the watch at this place in the list.
+    /// SUBSCRIBE for the watch at this index of the list.
     Subscribe(usize, Pending<Subscribe>),
 }
 
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// RESET is to be sent. Exits: `Quiet`; `Ended`, if `tx` is too short for it.
+    /// RESET must be sent. Exits: `Quiet`; `Ended`, if `tx` is too short for it.
     Reset,
     /// The slave restarts. Exits: `Ask` STATUS, when its time has passed.
     Quiet { left: Duration },
-    /// A command is to be sent, which was sent `misses` times. Exits: `Await`; `Ended`, if `tx` is
-    /// too short for it.
+    /// A command must be sent, which was already sent `misses` times. Exits: `Await`; `Ended`, if
+    /// `tx` is too short for it.
     Ask { command: Command, misses: u8 },
-    /// Its response is awaited. Exits: `Ask` the next command, by the response; `Ask` the same one
-    /// or STATUS, when its time has passed or the response may be noise; `Ended`, after the last
-    /// response (to DESCRIBE, if there is nothing to subscribe), or when its time has passed and no
-    /// retry of STATUS is left.
+    /// The response to a command is awaited. Exits: `Ask` the next command, by the response; `Ask`
+    /// the same one or STATUS, when its time has passed or the response may be noise; `Ended`,
+    /// after the last response (to DESCRIBE, if there is nothing to subscribe), or when its time
+    /// has passed and no retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
     /// The end. Exits: none.
     Ended(ConnectOutcome),
@@ -183,7 +184,7 @@ impl<'w> Connect<'w> {
         self.watches.get(place).map_or(Address::HOST, Watch::address)
     }
 
-    /// Counts time, perhaps more than anyone waits for.
+    /// Counts time, which may be longer than the current wait.
     fn elapsed(&mut self, time: Duration) {
         let (State::Quiet { left } | State::Await { left, .. }) = &mut self.state else { return };
         *left = remaining(*left, time);
@@ -196,8 +197,9 @@ impl<'w> Connect<'w> {
         };
     }
 
-    /// Returns the same command once more. One lost message does not mean that the slave is gone;
-    /// three in a row do. `None` then, and for STATUS, which has its own interval and count.
+    /// Returns the state in which the same command is sent again. One lost message does not mean
+    /// that the slave is gone; three in a row do. Returns `None` then, and for STATUS, which has
+    /// its own interval and count.
     fn again(&self) -> Option<State> {
         let (command, misses) = match &self.state {
             State::Await { asked: Asked::Describe(_), misses, .. } => (Command::Describe, *misses),
@@ -207,7 +209,7 @@ impl<'w> Connect<'w> {
         (misses < Self::RETRIES).then_some(State::Ask { command, misses: misses.saturating_add(1) })
     }
 
-    /// Counts a missing response: asks again, if it may.
+    /// Counts a missing response; asks again if a retry is left.
     fn miss(&mut self) -> State {
         match &mut self.retries {
             Some(0) => return State::Ended(ConnectOutcome::Absent),
@@ -225,7 +227,7 @@ impl<'w> Connect<'w> {
                 self.state = State::Ask { command: Command::Describe, misses: 0 };
                 Event::Alive(boot)
             }
-            // The slave is there and refuses; the wait for an ACK goes on.
+            // The slave is there and refuses; the wait for an ACK continues.
             Err(error) => Event::refused(Address::HOST, error, message),
         }
     }
@@ -233,7 +235,7 @@ impl<'w> Connect<'w> {
     fn described<'m>(&mut self, names: Result<Names<'m>, Error>, message: &'m [u8]) -> Event<'m> {
         let is_unsure = match (self.choice, names) {
             (Choice::Named, names) => names.map_or(true, |names| names.iter().next().is_none()),
-            // Go on after a refusal: the addresses that the caller chose may be there.
+            // Continues after a refusal: the addresses that the caller chose may be there.
             (Choice::Watched, names) => names.is_err_and(|error| !is_final(error)),
         };
         match self.again() {
@@ -275,7 +277,7 @@ impl<'w> Connect<'w> {
         }
     }
 
-    /// Goes on to the watch at this place, or ends.
+    /// Continues with the watch at this index, or ends.
     fn subscribe(&mut self, place: usize) {
         self.state = if place < self.used {
             State::Ask { command: Command::Subscribe(place), misses: 0 }
@@ -320,7 +322,7 @@ impl Routine for Connect<'_> {
     }
 
     fn receive<'m>(&mut self, _: &mut Master, message: &'m [u8]) -> Option<Event<'m>> {
-        // At once, not at the timeout: the slave is there, and could not read the request.
+        // Repeated at once, not at the timeout: the slave is there, and could not read the request.
         if is_unread(message)
             && let Some(again) = self.again()
         {

@@ -22,18 +22,18 @@ use crate::s3mp::{Address, ResponseCode};
 ///    └                     Ended ◀── misses in a row, other boot ─┘
 /// ```
 ///
-/// Any valid message of the slave is a sign of life, unless it says that something was unreadable.
-/// A command without a response within the master's timeout is a miss; values that were missed are
+/// Any valid message of the slave is a sign of life, unless it reports something unreadable. A
+/// command without a response within the master's timeout is a miss; values that were missed are
 /// due again at once, in turn with others that are stale, STATUS at its next interval. A command
 /// that the slave could not read is sent again at once.
 ///
-/// Stale values are asked for with SUBSCRIBE, which changes nothing for a slave that knows the
-/// subscription, and mends it for one that has restarted, also if its STATUS does not say when it
-/// started. If such a value differs from the last one although no PUSH has come, subscriptions
-/// may be lost: the event is [`Event::Missed`], and the other addresses that were silent for an
-/// interval are subscribed to at once. Addresses that refuse SUBSCRIBE are asked with GET.
+/// Stale values are requested with SUBSCRIBE. It changes nothing on a slave that has the
+/// subscription, and renews it on one that has restarted, even if its STATUS does not show the
+/// restart. If such a value differs from the last one although no PUSH has come, subscriptions may
+/// be lost: the event is [`Event::Missed`], and the other addresses that were silent for an
+/// interval are subscribed to at once. Addresses that refuse SUBSCRIBE are read with GET.
 ///
-/// Stop it in the callback to use the line for something else, and run the same monitor on
+/// Stop it in the callback to use the line for something else, and run the same monitor again
 /// afterwards.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -45,7 +45,7 @@ pub struct Monitor<'w> {
     fresh: Duration,
     /// The time since the last STATUS was sent.
     since: Duration,
-    /// The command that was sent last, and the place of the value that was asked for last.
+    /// The command that was sent last, and the index of the value that was requested last.
     last: Last,
     place: usize,
     /// The number of commands in a row that had no response.
@@ -70,7 +70,7 @@ enum Asked {
 enum State {
     /// Nothing is due. Exits: `Await`, when something is; `Ended`, if `tx` is too short for it.
     Idle,
-    /// A response is to come. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
+    /// A response is awaited. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
     /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
     /// The end. Exits: none.
@@ -81,7 +81,7 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Status,
-    /// The value of the watch at this place.
+    /// The value of the watch at this index.
     Value(usize, Address, Way),
 }
 
@@ -115,7 +115,7 @@ impl<'w> Monitor<'w> {
             fresh: Self::FRESH,
             since: Duration::ZERO,
             last: Last::Value,
-            // After it comes the first one.
+            // The first value follows this one.
             place: usize::MAX,
             misses: 0,
             unread: 0,
@@ -157,13 +157,13 @@ impl<'w> Monitor<'w> {
         match self.last {
             // STATUS first: values of a slave that has restarted mean nothing.
             Last::Value => status.or_else(|| self.stale()),
-            // But not twice in a row while values wait, however short its interval is.
+            // STATUS is not sent twice in a row while values wait, however short its interval is.
             Last::Status => self.stale().or(status),
         }
     }
 
-    /// The next stale value after the one that was asked for last: they take turns, so that one
-    /// which never comes, or is stale again at once, keeps no other waiting.
+    /// The next stale value after the one that was requested last. Values take turns, so that one
+    /// which never comes, or is stale again at once, does not keep the others waiting.
     fn stale(&self) -> Option<Due> {
         let mut found = None;
         for (place, watch) in self.watches.iter().enumerate().filter(|(_, watch)| watch.age >= self.fresh) {
@@ -171,7 +171,7 @@ impl<'w> Monitor<'w> {
             if place > self.place {
                 return Some(due);
             }
-            // The first of all, if there is none after that place.
+            // The first stale value of all, if there is none after that index.
             found = found.or(Some(due));
         }
         found
@@ -255,7 +255,7 @@ impl<'w> Monitor<'w> {
             Ok(value) => self.valued(address, value),
             Err(error) => {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
-                    // A refusal is an answer too: the value is asked for again when this one is
+                    // A refusal is an answer too: the value is requested again when this answer is
                     // stale.
                     watch.age = Duration::ZERO;
                     if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
@@ -267,7 +267,7 @@ impl<'w> Monitor<'w> {
         }
     }
 
-    /// Notes the value of an address that was asked for.
+    /// Records the requested value of an address.
     fn valued<'m>(&mut self, address: Address, value: Value<'m>) -> Event<'m> {
         let is_missed = self.watches.iter().any(|watch| {
             watch.address == address
@@ -278,15 +278,16 @@ impl<'w> Monitor<'w> {
         if !is_missed {
             return Event::Value(address, value);
         }
-        // Not those that were updated just now, or two values that change without a PUSH would keep
-        // each other stale.
+        // Without those that were updated just now: otherwise two values that change without a PUSH
+        // would keep each other stale.
         for watch in self.watches.iter_mut().filter(|watch| watch.age >= self.interval) {
             watch.age = Duration::MAX;
         }
         Event::Missed(address, value)
     }
 
-    /// The slave could not read something while a command was in flight: the command is due again.
+    /// Called when the slave could not read something while a command was in flight: the command is
+    /// due again.
     fn unread(&mut self) {
         if let State::Await { asked, .. } = &self.state
             && self.unread < Self::UNREAD
@@ -296,7 +297,7 @@ impl<'w> Monitor<'w> {
                     self.since = self.interval;
                     self.last = Last::Value;
                 }
-                // It is its turn once more.
+                // It is the turn of the same value again.
                 Asked::Subscribe(..) | Asked::Get(..) => self.place = self.place.wrapping_sub(1),
             }
             self.unread = self.unread.saturating_add(1);

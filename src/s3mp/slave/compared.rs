@@ -27,7 +27,7 @@ impl<const N: usize> Reported<N> {
 }
 
 /// [`Resources`] whose addresses can all be subscribed to: a value has changed when its encoded
-/// bytes are no longer those that were reported last. So nothing in the application has to note
+/// bytes are no longer those that were reported last. So the application does not have to record
 /// changes, at the price of encoding each subscribed value in every round.
 ///
 /// ```
@@ -54,8 +54,8 @@ impl<const N: usize> Reported<N> {
 /// # Ok::<(), anysmp::s3mp::slave::NameError>(())
 /// ```
 ///
-/// Addresses for which there is no room in `reported` cannot be subscribed to. A value of those for
-/// which there is must not be longer than `N` bytes: reading it is an ERROR.
+/// Addresses for which there is no room in `reported` cannot be subscribed to. A value of any other
+/// address must not be longer than `N` bytes: otherwise, reading it is an ERROR.
 pub struct Compared<'m, R, const N: usize = 16> {
     resources: R,
     reported: &'m mut [Reported<N>],
@@ -78,7 +78,7 @@ impl<'m, R: Resources, const N: usize> Compared<'m, R, N> {
         &mut self.resources
     }
 
-    /// Keeps the value that the master is given.
+    /// Stores the value that is sent to the master.
     fn report(&mut self, address: Address, value: &[u8]) -> Result<usize, Refusal> {
         let place = address.index().and_then(|place| self.reported.get_mut(place));
         if let Some(reported) = place {

@@ -7,7 +7,7 @@ use crate::s3mp::{Address, Command};
 
 /// The longest name of an address, in characters.
 pub const MAX_NAME: usize = 32;
-/// The most addresses, 01 to FE.
+/// The maximum number of addresses, 01 to FE.
 pub const MAX_NAMES: usize = 254;
 
 /// The application's side of a slave: sensors, which are read, and actuators, which are set as
@@ -17,8 +17,8 @@ pub const MAX_NAMES: usize = 254;
 ///
 /// Values are bytes: one CBOR item by custom, which [`value::encode`] writes and [`Value`] reads.
 pub trait Resources {
-    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. They never
-    /// change.
+    /// The names of the addresses 01, 02 and so on. An empty name is an unused address. The names
+    /// must never change.
     fn names(&self) -> &[&str];
 
     /// Writes the value to the front of `out` and returns its length in bytes.
@@ -50,9 +50,9 @@ pub trait Resources {
         Err(Refusal::NotImplemented)
     }
 
-    /// Returns whether the value differs from the one that [`get`](Self::get) or
-    /// [`invert`](Self::invert) wrote last: see [`Watched`](super::Watched). `None` if nobody
-    /// watches this address: SUBSCRIBE is refused then, with NOT_IMPLEMENTED.
+    /// Returns true if the value differs from the one that [`get`](Self::get) or
+    /// [`invert`](Self::invert) wrote last: see [`Watched`](super::Watched). `None` if this address
+    /// is not watched: SUBSCRIBE is then refused with NOT_IMPLEMENTED.
     ///
     /// By default no address is watched. Implement this, or wrap the resources in
     /// [`Compared`](super::Compared), which watches by comparing the encoded values.
@@ -61,15 +61,15 @@ pub trait Resources {
         None
     }
 
-    /// Returns whether the address can be subscribed to. By default [`changed`](Self::changed) is
-    /// asked; implement this where that costs much.
+    /// Returns true if the address can be subscribed to. By default it calls
+    /// [`changed`](Self::changed); implement it if that is expensive.
     fn is_watched(&mut self, address: Address) -> bool {
         self.changed(address).is_some()
     }
 
-    /// Says whether the device is well, in the response to STATUS. If it is, writes a mark of this
-    /// start of it, for example its time, to the front of `out` and returns the length in bytes, 0
-    /// for none.
+    /// Reports whether the device is well, for the response to STATUS. If it is, writes a mark of
+    /// its current start, for example the time, to the front of `out` and returns the length in
+    /// bytes, 0 for none.
     ///
     /// # Errors
     ///
@@ -92,8 +92,7 @@ pub trait Resources {
         let _ = elapsed;
     }
 
-    /// Restores the settings at start: of one address, or of the device itself for
-    /// [`Address::HOST`].
+    /// Restores the initial settings of one address, or of the device itself for [`Address::HOST`].
     fn reset(&mut self, address: Address) {
         let _ = address;
     }
@@ -105,7 +104,7 @@ pub trait Resources {
         0
     }
 
-    /// Returns whether `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on
+    /// Returns true if `command`, one of GET, SUBSCRIBE and UNSUBSCRIBE, may be used on
     /// [`Address::ALL`].
     fn serves_all(&self, command: Command) -> bool {
         let _ = command;
@@ -118,15 +117,15 @@ pub trait Resources {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The master: there is no such address. Unused names are found by the slave itself.
+    /// The master: there is no such address. The slave itself handles unused names.
     NotFound,
     /// The master: the address does not support this command.
     NotImplemented,
     /// The master: the data are not understood.
     BadRequest,
-    /// We: it did not work, for this reason.
+    /// We: the command failed, for this reason.
     Failed(&'static str),
-    /// We: it did not work, for the reason that [`Resources::explain`] writes.
+    /// We: the command failed, for the reason that [`Resources::explain`] writes.
     Explained,
 }
 
@@ -163,7 +162,7 @@ impl From<value::Error> for Refusal {
 pub enum NameError {
     /// The number of names exceeds [`MAX_NAMES`].
     TooMany,
-    /// The name at this place, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or
+    /// The name at this index, from 0, is longer than [`MAX_NAME`], starts or ends with a space, or
     /// has a character that is not printable ASCII or that is `;`.
     Name(usize),
 }

@@ -7,8 +7,8 @@ use crate::shown::shown;
 /// A value, and the one that was last reported to the master: a number, a boolean, a text that owns
 /// its bytes.
 ///
-/// It is one value: of an array with a NaN in it, a change of the others is not seen. Watch each,
-/// or use [`Compared`](super::Compared).
+/// It is one value: in an array that contains a NaN, a change of the other elements is not
+/// detected. Watch each element, or use [`Compared`](super::Compared).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Watched<T> {
     value: T,
@@ -44,16 +44,16 @@ impl<T: Clone + PartialEq> Watched<T> {
         self.value = value;
     }
 
-    /// The value, for the master: what [`Resources::get`](super::Resources::get) and
-    /// [`Resources::invert`](super::Resources::invert) encode.
+    /// The value, for the master: [`Resources::get`](super::Resources::get) and
+    /// [`Resources::invert`](super::Resources::invert) encode it.
     pub fn report(&mut self) -> T {
         self.sent = Sent::Last(self.value.clone());
         self.value.clone()
     }
 
-    /// Returns whether the value differs from the one reported last: the result of
-    /// [`Resources::changed`](super::Resources::changed). NaN, the value of many a sensor that has
-    /// failed, does not differ from NaN: the master hears of the failure once.
+    /// Returns true if the value differs from the one reported last: the result of
+    /// [`Resources::changed`](super::Resources::changed). NaN, the value of many failed sensors,
+    /// does not differ from NaN: the failure is reported to the master once.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         match &self.sent {
@@ -63,7 +63,7 @@ impl<T: Clone + PartialEq> Watched<T> {
     }
 }
 
-/// Compares so that every value is the same as itself, which `==` does not say of NaN.
+/// Returns true if both are the same value, which is also true of two NaN, unlike `==`.
 #[expect(clippy::eq_op, reason = "NaN is what differs from itself")]
 fn is_same<T: PartialEq>(a: &T, b: &T) -> bool {
     a == b || (a != a && b != b)
@@ -75,7 +75,7 @@ pub trait Number: Copy + PartialEq {
     type Distance: Copy + PartialOrd;
     /// The distance of equal numbers.
     const ZERO: Self::Distance;
-    /// Returns the distance of two numbers; no number is at a distance from NaN.
+    /// Returns the distance between two numbers; it is NaN if one of them is.
     #[must_use]
     fn distance(self, other: Self) -> Self::Distance;
 }
@@ -132,7 +132,7 @@ pub struct Damped<T: Number> {
     watched: Watched<T>,
     band: T::Distance,
     pause: Duration,
-    /// The time since it was reported last.
+    /// The time since the number was reported last.
     since: Duration,
 }
 
@@ -177,12 +177,12 @@ impl<T: Number> Damped<T> {
         self.watched.report()
     }
 
-    /// Lets time pass for the pause: call it in [`Resources::tick`](super::Resources::tick).
+    /// Adds elapsed time to the pause: call it in [`Resources::tick`](super::Resources::tick).
     pub fn tick(&mut self, elapsed: Duration) {
         self.since = self.since.saturating_add(elapsed);
     }
 
-    /// Returns whether the number has left the dead band and the pause has ended: the result of
+    /// Returns true if the number has left the dead band and the pause has ended: the result of
     /// [`Resources::changed`](super::Resources::changed). NaN and numbers differ by more than any
     /// band.
     #[must_use]

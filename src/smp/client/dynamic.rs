@@ -1,4 +1,4 @@
-//! Requests whose group and command are known at run time only.
+//! Requests whose group and command are known only at run time.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -8,12 +8,13 @@ use crate::line::{Caller, Verdict};
 use crate::shown::shown;
 use crate::smp::{Group, Op};
 
-/// A request that names its command at run time. Its response is the payload as it came.
+/// A request that names its command at run time. Its response is the payload, not decoded.
 ///
 /// For tools and bridges; a command that is known when the program is written is a
 /// [`Request`](crate::smp::Request). Nothing is read from the response: a refusal is a payload like
-/// any other, in which [`Error::find`](crate::smp::Error::find) finds it, and a server that asks
-/// for the other version is not asked again. A write counts as a request that must not run twice.
+/// any other, in which [`Error::find`](crate::smp::Error::find) finds the error, and a server that
+/// asks for the other version is not asked again. A write counts as a request that must not run
+/// twice.
 ///
 /// ```
 /// use anysmp::smp::{Client, Dynamic, Group, Op};
@@ -70,7 +71,7 @@ impl Pending<Dynamic<'static>> {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if it is shorter than its header says.
+    /// [`Error::Malformed`] if it is shorter than the length in its header.
     pub fn decode<'m>(&self, message: &'m [u8]) -> Result<&'m [u8], Error> {
         Ok(payload(message)?)
     }

@@ -10,9 +10,9 @@ use crate::smp;
 pub enum Error {
     /// We: the request does not fit `tx`.
     BufferFull,
-    /// The peer: its response is not what the command promises.
+    /// The peer: its response does not have the form that the command defines.
     Malformed,
-    /// The peer: it refused.
+    /// The peer: it refused the request, with this error.
     Remote(smp::Error),
 }
 

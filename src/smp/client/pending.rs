@@ -1,4 +1,4 @@
-//! Requests in flight, and how their responses are recognised.
+//! Requests in flight, which recognise their responses.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -8,7 +8,7 @@ use crate::line::{Caller, Verdict};
 use crate::shown::shown;
 use crate::smp::{Header, Request, Version};
 
-/// A request in flight, of the kind `K`. To drop it is to cancel the request.
+/// A request in flight, of the kind `K`. Dropping it cancels the request.
 ///
 /// It borrows nothing, so it can be kept in a struct or a static: `Pending<os::Reset>`,
 /// `Pending<os::Echo<'static>>`. A response can only be decoded as one of this kind.
@@ -37,7 +37,7 @@ impl<K> Pending<K> {
         answers(&self.header, message)
     }
 
-    /// Uses up one retry; returns the length of the request, which has not changed.
+    /// Uses one retry; returns the length of the request, which has not changed.
     pub(super) fn retry(&mut self) -> Option<usize> {
         self.retries = self.retries.checked_sub(1)?;
         Some(self.len())
@@ -80,8 +80,8 @@ impl<R: Request> Caller<R> for Client {
             return Verdict::Answer;
         }
         match pending.decode(message) {
-            // Only what the command itself calls a refusal leads here: a shell command that returns
-            // 13 in `rc` has run, and must not run twice.
+            // Only a response that the command itself decodes as a refusal leads here: a shell
+            // command that returns 13 in `rc` has run, and must not run twice.
             Err(Error::Remote(refusal)) if self.fall_back(&mut pending.header, pending.asked, refusal, tx) => {
                 Verdict::Again(pending.len())
             }

@@ -1,4 +1,4 @@
-//! The codes: one table for SMP itself and one per group, and what derives from them.
+//! The codes: one table for SMP itself and one per group, and the functions derived from them.
 
 use super::refusal::Error;
 use crate::smp::Group;
@@ -265,7 +265,7 @@ const fn translated() -> ([u16; 128], usize) {
     (all, len)
 }
 
-/// The place of a translation in its table, above the four bits of the code in version 1.
+/// Group and code of a translation, above the four bits of the code in version 1.
 const fn line(group: Group, code: u16) -> Option<u16> {
     if group.0 < 64 && code < 64 { Some(group.0 << 10 | code << 4) } else { None }
 }

@@ -13,7 +13,7 @@ pub enum Error {
     Group {
         /// The group whose table has the code, usually that of the request.
         group: Group,
-        /// The code, unpacked to 16 bits.
+        /// The code, in the table of its group.
         rc: u16,
     },
 }

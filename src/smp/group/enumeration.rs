@@ -13,7 +13,7 @@ use crate::cbor::{self, BufferFull, Text, Value, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Error, Group, Op, Request, error, payload};
 
-/// Asks how many groups there are.
+/// Asks for the number of groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Count {}
@@ -69,13 +69,13 @@ impl Request for List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Single {
-    /// Its place, from 0; by default 0.
+    /// The index of the group, from 0; by default 0.
     pub index: Option<u16>,
 }
 
 payload!(request Single { index: "index" });
 
-/// The group at a place in the list.
+/// The group at an index of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -124,7 +124,7 @@ payload!(response DetailsResponse<'b> { groups: cbor::List<'b, Detail<'b>> = "gr
 pub struct Detail<'b> {
     /// The number of the group, as in the header of a message.
     pub group: u16,
-    /// Its name, as `os mgmt`.
+    /// The name of the group, for example `os mgmt`.
     pub name: Option<Text<'b>>,
     /// The highest number of a command, plus 1.
     pub handlers: Option<u32>,
@@ -133,7 +133,7 @@ pub struct Detail<'b> {
 payload!(response Detail<'b> { group: u16 = "group", name: "name", handlers: "handlers" });
 
 impl<'b> Detail<'b> {
-    /// Gives it a name.
+    /// Sets the name of the group.
     #[must_use]
     pub const fn with_name(mut self, name: &'b str) -> Self {
         self.name = Some(Text::from_bytes(name.as_bytes()));
@@ -156,11 +156,11 @@ impl Request for Details<'_> {
     type Response<'m> = DetailsResponse<'m>;
 }
 
-/// Answers this group from the list of what is served: nothing else is needed.
+/// Answers the requests of this group from a list of the groups served; nothing else is needed.
 ///
-/// Details take time that grows with the number of groups in the request times `served.len()`. The
-/// first is bounded by the longest message, the second is yours: a set of what was asked would take
-/// memory that no other command needs.
+/// The time for details grows with the number of groups in the request times `served.len()`. The
+/// longest message bounds the first factor, and you choose the second. A set of the requested
+/// groups would take memory that no other command needs.
 ///
 /// ```
 /// use anysmp::smp::enumeration::{self, Detail};

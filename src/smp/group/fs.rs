@@ -131,7 +131,8 @@ impl Request for Status<'_> {
 pub struct Hash<'b> {
     /// Path of the file, from the root that the server exposes.
     pub name: Text<'b>,
-    /// Its name, as [`HashTypes`] lists them: `crc32`, `sha256`. By default the server chooses.
+    /// The name of the hash, as [`HashTypes`] lists it: `crc32`, `sha256`. By default the server
+    /// chooses.
     pub kind: Option<Text<'b>>,
     /// The offset of the first byte.
     pub off: Option<u64>,
@@ -150,7 +151,7 @@ pub struct HashResponse<'b> {
     pub kind: Text<'b>,
     /// The offset of the first byte, if not 0.
     pub off: Option<u64>,
-    /// The number of bytes that it covers.
+    /// The number of bytes that the hash covers.
     pub len: u64,
     /// The value of the hash.
     pub output: HashOutput<'b>,
@@ -168,9 +169,9 @@ payload!(response HashResponse<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a number or bytes, by the specification")]
 pub enum HashOutput<'b> {
-    /// A checksum, as of `crc32`.
+    /// A checksum such as `crc32`.
     Number(u64),
-    /// A hash, as of `sha256`.
+    /// A hash such as `sha256`.
     Bytes(Bytes<'b>),
 }
 
@@ -201,7 +202,7 @@ impl Request for Hash<'_> {
     type Response<'m> = HashResponse<'m>;
 }
 
-/// Asks which hashes and checksums there are.
+/// Asks for the hashes and checksums that the device can compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashTypes {}
@@ -226,7 +227,7 @@ payload!(response HashTypesResponse<'b> { types: Table<'b, HashType> = "types" }
 pub struct HashType {
     /// 0 a number, 1 a byte string.
     pub format: u32,
-    /// Its length in bytes.
+    /// The length of the value in bytes.
     pub size: u32,
 }
 
@@ -272,9 +273,9 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for
-    /// another offset than the next; the second value is the present length of the file, which is
-    /// sent with the error.
+    /// [`error::fs::FILE_OFFSET_NOT_VALID`](crate::smp::error::fs::FILE_OFFSET_NOT_VALID) for any
+    /// offset but the next one; the second value is the current length of the file, which is sent
+    /// with the error.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let _ = request;
         Err((Error::NOT_SUPPORTED, None))
@@ -340,7 +341,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 }
 
 /// Answers one command.
-// A separate call for each command, or the stack would hold the locals of all: see `smp::server`.
+// A separate function for each command: otherwise the stack would hold the locals of all of them.
+// See `smp::server`.
 #[inline(never)]
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,

@@ -16,9 +16,9 @@
 //!
 //! Command 2 (file) was never used and is unsupported.
 //!
-//! Three numbers that are easily mixed up: *image* counts the firmwares that a device runs, one for
-//! each core or stage; *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot)
-//! in an erase; `upload_image_id` is what an upload has to send as `image` to reach a slot.
+//! Three numbers are easily confused: *image* numbers the programs that a device runs, one for each
+//! core or stage; *slot* is 0 or 1 within an image in a state, but global (image × 2 + slot) in an
+//! erase; `upload_image_id` is the value that an upload must send as `image` to reach a slot.
 //!
 //! `hash` is the hash in the image's TLV area, which identifies an image for test and confirm.
 //! `sha` is the SHA-256 of the whole file, which identifies an upload.
@@ -54,7 +54,7 @@ payload!(request ReadState {});
 pub struct StateResponse<'b> {
     /// One entry for each slot that holds an image.
     pub images: List<'b, ImageState<'b>>,
-    /// Always 0 where it is sent at all.
+    /// Always 0 if it is sent at all.
     pub split_status: Option<i32>,
 }
 
@@ -63,7 +63,7 @@ payload!(response StateResponse<'b> {
     split_status: "splitStatus",
 });
 
-/// One image in one slot. A flag that is not sent is not set.
+/// One image in one slot. A flag that is missing is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -114,7 +114,7 @@ impl Request for ReadState {
 /// |---|---|---|
 /// | none | true | confirm the running image |
 /// | of the other slot | false | boot it once; it reverts unless it is confirmed |
-/// | of the other slot | true | boot it for good, where the device allows that |
+/// | of the other slot | true | boot it permanently, where the device allows that |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WriteState<'b> {
@@ -179,7 +179,7 @@ impl Request for Upload<'_> {
     type Response<'m> = UploadResponse;
 }
 
-/// Asks whether there is a core dump (Mynewt).
+/// Asks if there is a core dump (Mynewt).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreList {}
@@ -194,7 +194,8 @@ impl Request for CoreList {
     type Response<'m> = Empty;
 }
 
-/// Reads a piece of the core dump (Mynewt). A core dump holds what the memory held.
+/// Reads a piece of the core dump (Mynewt). A core dump contains whatever was in memory, secrets
+/// included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CoreLoad {
@@ -262,9 +263,9 @@ impl Request for Erase {
     type Response<'m> = Empty;
 }
 
-/// The device's side of this group. Every command is unsupported until it is given a body.
+/// The device's side of this group. Every command is unsupported until it is implemented.
 ///
-/// For slots in NOR flash the feature `mcuboot` has all of it: see `answer`.
+/// For slots in NOR flash the feature `mcuboot` implements all of them: see `answer`.
 pub trait Commands {
     /// Lists the images.
     ///

@@ -21,9 +21,9 @@
 //! * The code puts crash tests at 5 and run-time tests at 7; some texts have them the other way
 //!   round.
 //! * `rc` 1 together with log entries means "there is more", so a log response that has entries is
-//!   a response.
+//!   not a refusal.
 //! * Mynewt's logs number two errors the other way round: 7 is a damaged log, 9 one that does not
-//!   fit a response. They are passed on as they come.
+//!   fit a response. They are passed on unchanged.
 
 use crate::cbor::{Bytes, List, Table, Text};
 use crate::shown::shown;
@@ -88,15 +88,15 @@ payload!(response Log<'b> {
 pub struct LogEntry<'b> {
     /// The form of the message: `str`, `bin` or `cbor`.
     pub kind: Text<'b>,
-    /// The time at which it was written, in microseconds.
+    /// The time at which the entry was written, in microseconds.
     pub timestamp: i64,
-    /// Its severity: the number of a level in [`LogLevelsResponse`].
+    /// The severity of the entry: the number of a level in [`LogLevelsResponse`].
     pub level: u32,
-    /// Its number, which rises with each entry.
+    /// The number of the entry, which rises with each one.
     pub index: u32,
-    /// The number of the module that wrote it.
+    /// The number of the module that wrote the entry.
     pub module: u32,
-    /// The hash of the image that wrote it.
+    /// The hash of the image that wrote the entry.
     pub image_hash: Option<Bytes<'b>>,
     /// The message, in the form that `kind` names.
     pub message: Bytes<'b>,
@@ -228,7 +228,7 @@ impl Request for LogList {
     type Response<'m> = LogListResponse<'m>;
 }
 
-/// Makes the device crash, as a test of how it recovers. Usually there is no response.
+/// Makes the device crash, to test its recovery. Usually there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Crash<'b> {
@@ -260,7 +260,7 @@ pub struct RunTest<'b> {
     pub token: Option<Text<'b>>,
 }
 
-// Not the token: by its name it may be a secret.
+// The token is not printed: going by its name, it may be a secret.
 shown!(RunTest<'_>, |test| "RunTest({:?})", test.name);
 
 payload!(request RunTest<'b> { name: "testname", token: "token" });

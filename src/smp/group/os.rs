@@ -18,16 +18,16 @@
 //!
 //! # Interpretation
 //!
-//! * Echo is answered to both ops: some clients read, most write. A missing text is an empty one. A
-//!   text that is not UTF-8 is sent back as it came, as by other servers, although CBOR does not
-//!   allow it: who sent it has to expect it. A [`Commands`] that must never send such a text,
-//!   or that puts `format` or `query` into its response, checks [`Text::is_utf8`]: 216 bytes of
-//!   flash on a Cortex-M0.
+//! * An echo is answered with either op: some clients read, most write. A missing text is an empty
+//!   one. A text that is not UTF-8 is sent back unchanged, as by other servers, although CBOR does
+//!   not allow it: its sender has to expect that. An implementation of [`Commands`] that must never
+//!   send such a text, or that puts `format` or `query` into its response, has to check
+//!   [`Text::is_utf8`], which takes 216 bytes of flash on a Cortex-M0.
 //! * `force` of a reset is sent as a boolean and read as a boolean or an integer, since both are in
 //!   use.
-//! * Pools come as `mpools` (newtmgr, and what Zephyr is about to send), as `tasks` (Zephyr
-//!   until April 2026, by mistake) or as one key per pool (Zephyr and its documentation since). All
-//!   are read; the last is written, since released clients of Zephyr know no other.
+//! * Pools come as `mpools` (newtmgr, and future versions of Zephyr), as `tasks` (Zephyr until
+//!   April 2026, by mistake) or as one key per pool (Zephyr and its documentation since). All are
+//!   read; the last is written, since released clients of Zephyr accept no other form.
 
 use crate::cbor::{BufferFull, Item, Malformed, Text, Value, Writer};
 use crate::smp::server::{After, Answer, Incoming, Reply};
@@ -78,7 +78,7 @@ impl Request for Echo<'_> {
     type Response<'m> = EchoResponse<'m>;
 }
 
-/// Asks a text console to echo what it receives, or to stop that.
+/// Asks a text console to echo its input, or to stop that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConsoleEcho {
@@ -142,12 +142,12 @@ impl Request for WriteDateTime<'_> {
 
 /// Resets the device after the response has left.
 ///
-/// The connection often goes with it: no response within the timeout is probable success. So it is
-/// [not repeated](Request::is_idempotent) unless the caller asks for that.
+/// The connection often ends with the reset, so a missing response probably means success. The
+/// request is therefore [not repeated](Request::is_idempotent) unless the caller asks for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reset {
-    /// Reset even if the application would rather not.
+    /// Reset even if the application would refuse.
     pub force: Option<Force>,
     /// 0 the application, 1 the boot loader's recovery; other numbers belong to the application.
     pub boot_mode: Option<u8>,
@@ -240,7 +240,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`Error::INVALID`] for a text that is no date.
+    /// [`Error::INVALID`] for a text that is not a date.
     fn write_datetime(&mut self, request: WriteDateTime<'_>) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
@@ -251,14 +251,14 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`Error::BUSY`] refuses. A request with `force` must not be refused so.
+    /// [`Error::BUSY`] to refuse the reset. A request with `force` must not be refused.
     fn reset(&mut self, request: Reset) -> Result<Empty, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)
     }
 
-    /// Returns the sizes of the buffers: of the framing's buffer, and the number of messages that
-    /// port and framing can hold.
+    /// Returns the size of the framing's buffer, and the number of messages that port and framing
+    /// can hold.
     ///
     /// Not called by a server that answers this command itself: see
     /// [`Server::with_parameters`](crate::smp::Server::with_parameters), whose sizes are

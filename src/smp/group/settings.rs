@@ -13,8 +13,8 @@
 //!
 //! # Interpretation
 //!
-//! * Values are bytes in Zephyr and text in Mynewt; both are read, bytes are written unless text is
-//!   asked for.
+//! * Values are bytes in Zephyr and text in Mynewt; both are read; bytes are written unless the
+//!   caller chooses text.
 
 mod store;
 
@@ -39,7 +39,7 @@ pub enum Setting<'b> {
 shown!(Setting<'_>, |setting| "Setting({} bytes)", setting.chunks().len());
 
 impl<'b> Setting<'b> {
-    /// Its bytes, whichever it is.
+    /// The bytes of the value, in either form.
     #[must_use]
     pub const fn chunks(self) -> Chunks<'b> {
         match self {
@@ -89,9 +89,9 @@ payload!(request Read<'b> { name: "name", max_size: "max_size" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReadResponse<'b> {
-    /// The value, whole: bytes or text.
+    /// The whole value, as bytes or text.
     pub value: Setting<'b>,
-    /// The server's limit, if more was asked for.
+    /// The server's limit, if more was requested.
     pub max_size: Option<u32>,
 }
 
@@ -105,15 +105,15 @@ impl Request for Read<'_> {
     type Response<'m> = ReadResponse<'m>;
 }
 
-/// Sets a value until the next restart, or for good once it is saved.
+/// Sets a value until the next restart, or permanently once it is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Write<'b> {
     /// The name, `subtree/key`.
     pub name: Text<'b>,
-    /// The value, whole: bytes or text.
+    /// The whole value, as bytes or text.
     pub value: Setting<'b>,
-    /// Mynewt: save it at once.
+    /// Mynewt: save the value at once.
     pub save: Option<bool>,
 }
 
@@ -179,7 +179,7 @@ impl Request for Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Save<'b> {
-    /// One setting or one subtree; `None` for all. Only newer servers look at it.
+    /// One setting or one subtree; `None` for all. Older servers ignore it.
     pub name: Option<Text<'b>>,
 }
 

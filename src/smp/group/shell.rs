@@ -9,7 +9,7 @@
 //! # Interpretation
 //!
 //! * Old servers call the result `rc`, so that a failing command looks like a failing request. A
-//!   response that has output is a response: its `rc` is the command's result.
+//!   response that has output is a success: its `rc` is the command's result.
 //! * Zephyr joins the arguments with one space and parses the line again: an argument with spaces
 //!   has to be quoted by the caller.
 
@@ -31,7 +31,7 @@ pub struct Execute<'b> {
     pub argv: List<'b, Text<'b>>,
 }
 
-// A line may contain a password, and an output may show anything that the device holds.
+// A line may contain a password, and an output anything that is stored on the device.
 shown!(Execute<'_>, |request| "Execute({} arguments)", request.argv.iter().count());
 shown!(ExecuteResponse<'_>, |it| "ExecuteResponse({} bytes, result {:?})", it.output.len(), it.result);
 
@@ -41,9 +41,9 @@ payload!(request Execute<'b> { argv: "argv" });
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecuteResponse<'b> {
-    /// Its output, cut where the server's buffer ended.
+    /// The output of the command, truncated to the server's buffer.
     pub output: Text<'b>,
-    /// Its result; 0 is success.
+    /// The result of the command; 0 is success.
     pub result: Option<i32>,
 }
 
@@ -82,7 +82,7 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::shell::EMPTY_COMMAND`] and its neighbours.
+    /// [`error::shell::EMPTY_COMMAND`] and similar codes.
     fn execute<'r>(&'r mut self, request: Execute<'r>) -> Result<ExecuteResponse<'r>, Error> {
         let _ = request;
         Err(Error::NOT_SUPPORTED)

@@ -10,10 +10,10 @@
 //! # Interpretation
 //!
 //! * Zephyr reports the errors of this group as those of group 63. A client reads them as errors of
-//!   this one.
+//!   this group.
 //! * Some servers put `rc: 0` into the list, in version 2 too; it is a success. Ours does not:
 //!   strict clients refuse the key.
-//! * Zephyr cuts 64-bit counters to their low 32 bits. They are read and sent whole here.
+//! * Zephyr cuts 64-bit counters to their low 32 bits. Here they are read and sent whole.
 
 use crate::cbor::{self, BufferFull, Table, Text, Writer};
 use crate::smp::server::{Answer, Incoming, Reply};
@@ -34,9 +34,9 @@ payload!(request Read<'b> { name: "name" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReadResponse<'b> {
-    /// The name of the set, as it was asked for.
+    /// The name of the set that was requested.
     pub name: Text<'b>,
-    /// Its counters. Those without a name are called `s0`, `s1`, …
+    /// The counters of the set. Those without a name are called `s0`, `s1`, …
     pub fields: Table<'b, u64>,
 }
 

@@ -17,7 +17,8 @@
 use crate::cbor::{self, Text};
 use crate::smp::{Empty, Group, Op, Request, payload};
 
-/// Connects to a device that is reached through this one. Everything after that is forwarded to it.
+/// Connects to a device that is reached through this one. All messages after that are forwarded to
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connect<'b> {
@@ -81,7 +82,7 @@ payload!(request Status {});
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct StatusResponse {
-    /// The largest number of bridges.
+    /// The maximum number of bridges.
     pub supported: u32,
     /// The number of bridges that are connected.
     pub active: u32,
@@ -131,7 +132,7 @@ payload!(response ListResponse<'b> { transports: cbor::List<'b, Transport<'b>> =
 pub struct Transport<'b> {
     /// Its number, for a [`Connect`].
     pub id: u32,
-    /// Its name, for people.
+    /// The name of the transport, for people.
     pub name: Option<Text<'b>>,
 }
 
@@ -175,9 +176,9 @@ pub struct Mode<'b> {
     pub id: u32,
     /// A description for people.
     pub description: Option<Text<'b>>,
-    /// True if it can be the near end.
+    /// True if the mode can be the near end of a bridge.
     pub incoming: bool,
-    /// True if it can be the far end.
+    /// True if the mode can be the far end of a bridge.
     pub outgoing: bool,
 }
 

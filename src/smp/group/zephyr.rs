@@ -16,7 +16,7 @@ use core::time::Duration;
 use crate::smp::server::{Answer, Incoming, Reply};
 use crate::smp::{Empty, Error, Group, Op, Request, image, payload};
 
-/// Erases the storage partition: all settings are gone.
+/// Erases the storage partition: all settings are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EraseStorage {}
@@ -38,8 +38,8 @@ pub trait Commands {
     ///
     /// # Errors
     ///
-    /// [`error::zephyr::FLASH_ERASE_FAILED`](crate::smp::error::zephyr::FLASH_ERASE_FAILED) and its
-    /// neighbours.
+    /// [`error::zephyr::FLASH_ERASE_FAILED`](crate::smp::error::zephyr::FLASH_ERASE_FAILED) and
+    /// similar codes.
     fn erase_storage(&mut self) -> Result<Empty, Error> {
         Err(Error::NOT_SUPPORTED)
     }

@@ -1,5 +1,5 @@
 //! Reads the few keys of a recovery without [`cbor`](crate::cbor), which reads all of CBOR and
-//! takes 500 bytes of flash more.
+//! takes 500 more bytes of flash.
 
 use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, UNSIGNED};
 use crate::smp::Error;
@@ -63,7 +63,7 @@ impl<'m> Fields<'m> {
             }
             for (place, (name, major)) in self.0.iter_mut().zip(KEYS) {
                 if key.value.bytes == name {
-                    // A key that comes twice must not be guessed.
+                    // If a key comes twice, the server must not guess which one was meant.
                     if value.major != major || place.is_some() {
                         return None;
                     }

@@ -40,7 +40,7 @@ pub(super) struct Response<'t> {
 const INVALID: i32 = 3;
 
 impl<'t> Response<'t> {
-    /// A response in `tx`, of which at most as much is used as the length in a header can express.
+    /// A response in `tx`. It uses at most the length that a header can express.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         Self { tx: tx.get_mut(..room).unwrap_or_default(), len: Header::LEN }

@@ -12,9 +12,9 @@ use crate::smp::{Header, Request, Version};
 /// One request of a routine, of the kind `K`: sent, retried, and sent again in the other version if
 /// the server asks for that.
 ///
-/// It is for a [`Routine`](crate::routine::Routine) what a driver's `call` is for a program. A
+/// It is to a [`Routine`](crate::routine::Routine) what a driver's `call` is to a program. A
 /// routine keeps one in the state that waits for the response, gives it the request at each
-/// [`poll`](Self::poll), and passes on what its own `receive` and `timed_out` get. The request is
+/// [`poll`](Self::poll), and forwards its own `receive` and `timed_out` to it. The request is
 /// written again for each retry, since a routine does not own `tx`.
 ///
 /// A routine of a vendor that starts a self-test, then asks until it has ended:
@@ -150,9 +150,9 @@ enum State {
     /// To be sent with a new number in the other version, because the server refused this one.
     /// Exits: `Waiting`.
     Refused(Version),
-    /// To be sent again with the number that it had. Exits: `Waiting`.
+    /// To be sent again with the same number. Exits: `Waiting`.
     Again(Asked),
-    /// Sent. Exits: `Refused`; `Again` or `Silent` after a timeout; none by a response, with which
+    /// Sent. Exits: `Refused`; `Again` or `Silent` after a timeout; none by a response, after which
     /// the owner drops the call.
     Waiting(Asked),
     /// Never answered. No exit: each poll fails.
@@ -174,9 +174,9 @@ struct Asked {
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "the routine has to handle each")]
 pub enum Heard<T> {
-    /// It answers something else; the wait goes on.
+    /// It is not the response; the wait continues.
     Foreign,
-    /// The server asks for the other version: poll again, and the request goes out once more.
+    /// The server asks for the other version: poll again to send the request once more.
     Again,
     /// The response, or the reason why there is none. The call has ended.
     Response(Result<T, client::Error>),
@@ -185,7 +185,7 @@ pub enum Heard<T> {
 shown!([T] Heard<T>, |it| "{}", it.name());
 
 impl<T> Heard<T> {
-    /// The name of the variant: a response may hold what must not be printed.
+    /// The name of the variant: a response may contain secrets, which must not be printed.
     const fn name(&self) -> &'static str {
         match self {
             Self::Foreign => "Foreign",
@@ -195,7 +195,7 @@ impl<T> Heard<T> {
         }
     }
 
-    /// Passes a response on to `responded`; returns whether the message belonged to the call.
+    /// Passes a response on to `responded`; returns true if the message belonged to the call.
     pub fn then(self, responded: impl FnOnce(Result<T, client::Error>)) -> bool {
         match self {
             Self::Foreign => return false,
@@ -205,7 +205,7 @@ impl<T> Heard<T> {
         true
     }
 
-    /// Converts a response that is no error.
+    /// Converts the content of a response that is not an error.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Heard<U> {
         match self {
             Self::Foreign => Heard::Foreign,
@@ -221,9 +221,9 @@ const fn header<R: Request>(client: &Client, Asked { sequence, .. }: Asked) -> H
 }
 
 impl<K: Request<Kind = K>> Call<K> {
-    /// A request that is repeated at most `retries` times, usually [`Client::retries`]. One that
-    /// [must not run twice](Request::is_idempotent) is repeated at most [as often as the client
-    /// allows](Client::with_non_idempotent_retries).
+    /// A request that is repeated at most `retries` times, usually [`Client::retries`]. A request
+    /// that [must not run twice](Request::is_idempotent) is repeated at most [as often as the
+    /// client allows](Client::with_non_idempotent_retries).
     #[must_use]
     pub const fn new(retries: u8) -> Self {
         Self { state: State::New, retries, kind: PhantomData }
@@ -267,7 +267,7 @@ impl<K: Request<Kind = K>> Call<K> {
             return Heard::Foreign;
         }
         match client::payload(message).map_err(client::Error::from).and_then(K::response) {
-            // Only what the command itself calls a refusal: see `Client`.
+            // Only a response that the command itself decodes as a refusal: see `Client`.
             Err(client::Error::Remote(refusal)) if client.adopt_version(client.version(), version, refusal) => {
                 self.state = State::Refused(version);
                 Heard::Again
@@ -281,12 +281,13 @@ impl<K: Request<Kind = K>> Call<K> {
         matches!(self.state, State::New)
     }
 
-    /// No response will come: the next [`poll`](Self::poll) fails.
+    /// Gives up, because no response will come: the next [`poll`](Self::poll) fails.
     pub(super) const fn give_up(&mut self) {
         self.state = State::Silent;
     }
 
-    /// The timeout has passed: the next [`poll`](Self::poll) repeats the request, or fails.
+    /// Reports that the timeout has passed: the next [`poll`](Self::poll) repeats the request, or
+    /// fails.
     pub const fn timed_out(&mut self) {
         let State::Waiting(asked) = self.state else { return };
         self.state = match self.retries.checked_sub(1) {

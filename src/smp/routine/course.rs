@@ -1,5 +1,5 @@
-//! The course of a transfer: its settings, its times and its counters, and the question with which
-//! it begins.
+//! The course of a transfer: its settings, its times and its counters, and the query with which it
+//! begins.
 
 use core::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::smp::os::Parameters;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) sent: u64,
-    /// The end of what was sent, or asked for, at least once.
+    /// The end of the part that was sent, or requested, at least once.
     pub(super) reached: u64,
     pub(super) repeats: u32,
     pub(super) foreign: u32,
-    /// The number of requests that were in flight at a time, at most.
+    /// The largest number of requests that were in flight at a time.
     pub(super) window: u8,
 }
 
@@ -40,7 +40,7 @@ impl Course {
         Self { pacing: Pacing::new(), pace: Pace::new(), counts: Counts::default() }
     }
 
-    /// Begins a transfer; returns the question for the sizes of the device unless they are known.
+    /// Begins a transfer; returns the query for the sizes of the device unless they are known.
     pub(super) const fn begin(&mut self) -> Option<Sizing> {
         if self.pacing.parameters.is_some() {
             self.pace = Pace::known();
@@ -55,18 +55,18 @@ impl Course {
         self.pace.wait(awaited, client, &self.pacing)
     }
 
-    /// Called when the wait has passed; returns whether to repeat.
+    /// Called when the wait has passed: the request is repeated unless this fails.
     pub(super) fn timed_out(&mut self) -> Result<(), Error> {
         self.pace.timed_out(self.pacing.retries())
     }
 }
 
-/// Asks for the buffers of the device.
+/// The query for the buffers of the device.
 #[derive(Debug)]
 pub(super) struct Sizing(Call<Parameters>);
 
 impl Sizing {
-    /// The next step; `None` at the end: the device was not heard.
+    /// Returns the next step; `None` if the device has not answered within all retries.
     pub(super) fn poll(
         &mut self,
         course: &mut Course,
@@ -87,7 +87,7 @@ impl Sizing {
         }
     }
 
-    /// The sizes go to the settings: they are asked for once, also for further files.
+    /// Stores the sizes in the settings, so that further files need no query.
     pub(super) fn receive(&mut self, course: &mut Course, client: &mut Client, message: &[u8]) -> Heard<()> {
         match self.0.receive(client, message) {
             Heard::Foreign => Heard::Foreign,

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each message that continues the file is returned to the caller in the [`FileDownloadEvent`]:
-//! pieces come in order, each once, without gaps. Nothing is kept.
+//! pieces come in order, each once, without gaps. The routine stores none of them.
 //!
 //! Specification: Zephyr Project, *File management*, file download.
 //!
@@ -25,21 +25,21 @@
 //!
 //! # Interpretation
 //!
-//! * The server chooses how long a piece is. The first one is asked for alone; then up to
+//! * The server chooses the length of a piece. The first one is requested alone; then up to
 //!   [`with_window`](FileDownload::with_window) requests go out at offsets as if all pieces were as
 //!   long as the last one. A piece of another length moves the window back to its own end.
-//! * Pieces are accepted in order only. One that comes too early means that another was lost, or
-//!   overtaken: it is dropped, and the download continues at the gap with new numbers. That counts
-//!   as a response without progress.
+//! * Pieces are accepted in order only. A piece that comes too early means that another one was
+//!   lost or overtaken: it is dropped, and the download continues at the gap with new numbers. That
+//!   counts as a response without progress.
 //! * A piece without data before the end is [`Error::CutShort`]; one at another offset than asked
 //!   for, one that goes beyond the length, and a first piece without a length are
 //!   [`Error::Malformed`].
 //! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for
 //!   it first.
-//! * The checksum is asked for in the round trip of the last pieces if the window has room. An
-//!   answer that overtakes them is dropped, and the question repeated after them.
-//! * A file that changes meanwhile is not noticed unless its length does not fit, or the check at
-//!   the end is asked for.
+//! * The checksum is requested in the round trip of the last pieces if the window has room. An
+//!   answer that overtakes them is dropped, and the query is repeated after them.
+//! * A change of the file during the download is noticed only if its length no longer fits, or by
+//!   the check at the end.
 
 use core::time::Duration;
 
@@ -65,13 +65,13 @@ pub struct FileDownload<'n> {
     start: u64,
     verify: bool,
     state: State,
-    /// The next byte that the caller gets.
+    /// The offset of the next byte for the caller.
     off: u64,
     len: u64,
     /// Length of the last piece.
     piece: u16,
-    /// The CRC of the bytes from the beginning of the file to `off`; `None` if some of them are not
-    /// known.
+    /// The CRC of the bytes from the beginning of the file to `off`; `None` if some of them are
+    /// unknown.
     crc: Option<Crc32>,
     course: Course,
 }
@@ -84,8 +84,8 @@ enum State {
     Sizing(Sizing),
     /// Asks for the length. Exits: `Receiving`, `Checking`, `Ended`.
     Looking(Call<Status<'static>>),
-    /// Asks for pieces, and with the last of them for the checksum, unless nothing is to be
-    /// compared or the answer has overtaken them. Exits: `Checking`, `Ended`.
+    /// Asks for pieces, and with the last of them for the checksum, unless nothing is compared or
+    /// the answer has overtaken them. Exits: `Checking`, `Ended`.
     Receiving(Transfer, Option<Call<Hash<'static>>>),
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
@@ -97,7 +97,7 @@ impl<'n> FileDownload<'n> {
     /// A download of the file `name`, with as many requests at a time as the device has buffers,
     /// less one.
     ///
-    /// No setting depends on the order in which they are made.
+    /// The settings may be made in any order.
     #[must_use]
     pub fn new(name: &'n str) -> Self {
         Self {
@@ -113,8 +113,8 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Continues with a file of which the caller has the first `off` bytes. They are not compared
-    /// with the device's: see [`with_beginning`](Self::with_beginning).
+    /// Continues a file of which the caller already has the first `off` bytes. They are not
+    /// compared with the device's: see [`with_beginning`](Self::with_beginning).
     #[must_use]
     pub const fn with_offset(mut self, off: u64) -> Self {
         (self.start, self.off) = (off, off);
@@ -124,8 +124,9 @@ impl<'n> FileDownload<'n> {
         self
     }
 
-    /// Continues with a file that begins with these bytes, which the caller has. Several calls have
-    /// the same effect as one with all bytes. They count for [`with_verify`](Self::with_verify).
+    /// Continues a file that begins with these bytes, which the caller already has. Several calls
+    /// have the same effect as one with all bytes. The bytes are part of the check of
+    /// [`with_verify`](Self::with_verify).
     #[must_use]
     pub fn with_beginning(mut self, bytes: &[u8]) -> Self {
         self.off = self.off.saturating_add(bytes.len() as u64);
@@ -137,8 +138,9 @@ impl<'n> FileDownload<'n> {
     paced!(course.pacing);
 
     /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
-    /// the bytes that came; by default nothing is compared. Only a download that knows all bytes
-    /// can: after [`with_offset`](Self::with_offset), and for an empty file, nothing is compared.
+    /// the received bytes; by default nothing is compared. Only a download that has all bytes can
+    /// do that: after [`with_offset`](Self::with_offset), and for an empty file, nothing is
+    /// compared.
     #[must_use]
     pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -247,7 +249,8 @@ impl<'n> FileDownload<'n> {
                 let Some(index) = transfer.index(message) else {
                     match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
                         Heard::Foreign => self.course.counts.foreign(),
-                        // It has overtaken the last pieces: what they hold is not counted yet.
+                        // The answer has overtaken the last pieces, whose bytes are not counted
+                        // yet.
                         Heard::Again | Heard::Response(_) => *early = None,
                     }
                     return Ok(None);
@@ -312,7 +315,7 @@ impl<'n> FileDownload<'n> {
     }
 }
 
-/// The question for the checksum of the whole file.
+/// The query for the checksum of the whole file.
 fn checksum(name: &str) -> Hash<'_> {
     Hash { name: name.into(), kind: Some("crc32".into()), off: None, len: None }
 }
@@ -367,7 +370,7 @@ impl Routine for FileDownload<'_> {
     }
 }
 
-/// Prints the length of the name only: it may reveal what should stay private.
+/// Prints only the length of the name, which may be private.
 impl core::fmt::Debug for FileDownload<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, off, len, state, course, .. } = self;

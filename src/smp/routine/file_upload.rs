@@ -18,41 +18,42 @@
 //!
 //! # Window
 //!
-//! As many requests at a time as the device has buffers, less one. A server that sees a gap closes
-//! the file, which may cost it a write to flash, and refuses everything that was on its way after
-//! the gap: on lines that lose much, [`with_window`](FileUpload::with_window) of 1 saves it that.
+//! As many requests at a time as the device has buffers, less one. A server that finds a gap closes
+//! the file, which may cost a write to flash, and refuses all requests in flight after the gap. On
+//! lines with heavy losses, a [`with_window`](FileUpload::with_window) of 1 avoids that.
 //!
 //! # Resume
 //!
-//! With [`with_resume`](FileUpload::with_resume) the length of the device's file is asked for, then
-//! the hash of that part. If our file begins with the same bytes, the upload continues after them,
-//! otherwise it starts at 0. A server that can only begin at 0 answers so, and the upload begins
-//! there.
+//! With [`with_resume`](FileUpload::with_resume) the routine asks for the length of the device's
+//! file, then for the hash of that part. If our file begins with the same bytes, the upload
+//! continues after them, otherwise it starts at 0. If the server can only begin at 0, it reports
+//! that, and the upload begins there.
 //!
 //! # Interpretation
 //!
-//! * A response with an offset beyond what was sent is [`Error::Malformed`]: a file, unlike an
+//! * A response with an offset beyond the bytes sent is [`Error::Malformed`]: a file, unlike an
 //!   image, has no `sha` by which a device could recognise it.
 //! * Error 11 with `len`, and MCUmgr's older `rc` 3 with `off`, report the number of bytes that the
-//!   device has. If those were sent, the upload continues there, and all of them are success. If it
-//!   has more than was sent, reports nothing, or refuses the very offset that it reports, the
-//!   upload starts again at 0; each time is a step back, or a response without progress.
+//!   device has. If that many were sent, the upload continues there; if they are the whole file, it
+//!   has succeeded. If the device has more than was sent, reports nothing, or refuses the very
+//!   offset that it reports, the upload starts again at 0. Each restart counts as a step back, or
+//!   as a response without progress.
 //! * In version 1 such a refusal is `rc` 1, which may also be anything else, and servers leave out
 //!   `len`. If a piece before the refused one has not been confirmed, the upload continues there.
-//!   If the response to an earlier sending of the refused one may be lost, the device is asked what
-//!   it has, as for a resume.
+//!   If the response to an earlier copy of the refused piece may be lost, the device is asked for
+//!   the length of its file, as for a resume.
 //! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
-//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one
-//!   question is enough; another kind, a refusal and silence mean that nothing was compared. Our
+//! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one query
+//!   is enough. If it answers with another kind, refuses or is silent, nothing is compared. Our
 //!   part is read from the source when the response has come. Empty files are not compared, since
 //!   servers have no hash for them.
-//! * The hash of the whole is asked for in the round trip of the last pieces if the window has
-//!   room. The same hash as ours proves that they have arrived. Another one does not prove that
-//!   they have not: a piece may be lost, or the file open.
-//! * So before it is asked for again the device is asked to close the file: one that paused between
-//!   two pieces has opened it again, cannot see its end and keeps it open, and the hash need not
-//!   cover all bytes of an open file. A refusal is that of a device without this command, which is
-//!   asked for the hash all the same; after silence nothing is compared.
+//! * The hash of the whole file is requested in the round trip of the last pieces if the window has
+//!   room. A hash that equals ours proves that they have arrived. A different one does not prove
+//!   the opposite: a piece may be lost, or the file may still be open.
+//! * So the device is asked to close the file before the hash is requested again. A device that
+//!   paused between two pieces has opened the file again, does not notice its end and keeps it
+//!   open, and the hash need not cover all bytes of an open file. A device that refuses does not
+//!   have this command, and is asked for the hash all the same; after silence nothing is compared.
 
 mod offset;
 mod run;
@@ -107,11 +108,11 @@ enum State {
     Looking(Call<Status<'static>>),
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
     Comparing { call: Call<Hash<'static>>, len: u64 },
-    /// Sends pieces; with the last of them the question for the hash of the whole, unless nothing
-    /// is to be compared or it was answered too early. Exits: `Hashing`, `Closing`, `Ended`.
+    /// Sends pieces, and with the last of them the query for the hash of the whole file, unless
+    /// nothing is compared or the answer came too early. Exits: `Hashing`, `Closing`, `Ended`.
     Sending(Transfer, Option<Call<Hash<'static>>>),
-    /// Waits for the hash for which it asked with the last pieces. Exits: `Ended` if it is the
-    /// same; else `Closing`.
+    /// Waits for the hash that was requested with the last pieces. Exits: `Ended` if it equals
+    /// ours; else `Closing`.
     Hashing(Call<Hash<'static>>),
     /// Asks the device to close the file. Exits: `Checking`, `Ended`.
     Closing(Call<Close>),
@@ -125,7 +126,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     /// An upload of all of `source` to the path `name`, with the settings for a serial console: 4
     /// bytes of overhead, and as many requests at a time as the device has buffers, less one.
     ///
-    /// No setting depends on the order in which they are made.
+    /// The settings may be made in any order.
     #[must_use]
     pub fn new(name: &'n str, source: S) -> Self {
         let settings = Settings { resume: false, verify: false };
@@ -144,8 +145,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     paced!(course.pacing);
 
-    /// Sets whether to continue after what the device has of this file, if a hash proves that it is
-    /// the same; by default the upload starts at 0.
+    /// Sets whether to continue after the part of the file that the device has, if a hash proves
+    /// that it is the same; by default the upload starts at 0.
     #[must_use]
     pub fn with_resume(mut self, resume: bool) -> Self {
         self.settings.resume = resume;
@@ -298,7 +299,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         self.doubt = true;
                         transfer.wanted(&flight, transfer.confirmed(), course)?;
                     }
-                    // Or the device has this piece already, and does not report how much it has.
+                    // The device may have this piece already, without reporting the length of its
+                    // file.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
                         self.lookups.again(course.counts.reached, course.pacing.rounds())?;
                         (self.settings.resume, self.state) = (true, State::Idle);
@@ -351,7 +353,7 @@ impl<S> FileUpload<'_, S> {
     }
 }
 
-/// Prints the length of the name only: it may reveal what should stay private.
+/// Prints only the length of the name, which may be private.
 impl<S> core::fmt::Debug for FileUpload<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { name, len, settings, state, course, .. } = self;

@@ -11,10 +11,10 @@ use crate::smp::client::{self, Client};
 use crate::smp::fs::{Hash, HashOutput, HashResponse};
 use crate::source::{Source, SourceFailed};
 
-/// No table: 68 bytes of code instead of many times that.
+/// Computed without a table, in 68 bytes of code: a table would take many times that.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
-/// The checksum that servers call `crc32`, of bytes that pass by.
+/// The checksum that servers call `crc32`, of the bytes of a transfer.
 #[derive(Clone)]
 pub(super) struct Crc32(crc::Digest<'static, u32, NoTable>);
 
@@ -27,8 +27,8 @@ impl Crc32 {
         self.0.update(bytes);
     }
 
-    /// Returns true if the device has the same; `None` if its response has another kind, or there
-    /// is none.
+    /// Returns true if the device has the same checksum; `None` if its response has another kind of
+    /// hash, or there is no response.
     pub(super) fn compare(self, len: u64, answer: Result<HashResponse<'_>, client::Error>) -> Option<bool> {
         let HashResponse { len: theirs, output: HashOutput::Number(output), .. } = known(answer, "crc32")? else {
             return Some(false);
@@ -37,7 +37,7 @@ impl Crc32 {
     }
 }
 
-/// A response of this kind.
+/// Returns the response if it has a hash of this kind.
 fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Option<HashResponse<'m>> {
     answer.ok().filter(|answer| answer.kind == *kind)
 }
@@ -59,7 +59,7 @@ pub(super) fn ask_early(
     step
 }
 
-/// Returns true if the device has the same as the first `len` bytes of the source, which are read
+/// Returns true if the device's hash is that of the first `len` bytes of the source, which are read
 /// once; `None` if its response has none of the hashes that we can compute.
 pub(super) fn compare<S: Source>(
     source: &mut S,

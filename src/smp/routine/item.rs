@@ -7,7 +7,7 @@ use crate::mcuboot::format::identity::{Identity, Listed};
 use crate::mcuboot::{FileError, Flags, Hash, Version};
 use crate::source::{Source, SourceFailed};
 
-/// The image of one image number, from its file, and how far it has got on the device.
+/// The image for one image number: its file, and its progress on the device.
 ///
 /// At most 96 bytes on a 32-bit machine with a slice as its source.
 pub struct Item<S> {
@@ -25,12 +25,12 @@ const _: () = assert!(size_of::<Item<&[u8]>>() <= 96);
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Item<&[u8]>>() <= 104);
 
-/// The place of an image on a device. Printed, it is a few words for the user.
+/// The place of an image on a device. `Display` prints a few words for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Place {
-    /// The device does not have it.
+    /// The device does not have the image.
     Absent,
     /// The image lies in a slot other than the primary one.
     Stored,
@@ -70,7 +70,7 @@ pub(super) struct Seen {
     pub(super) in_the_way: bool,
     /// True if the device lists an image with its number.
     pub(super) is_known: bool,
-    /// The version of the file against that of the image which runs under its number.
+    /// The order of the file's version relative to that of the running image of the same number.
     pub(super) against: Option<Ordering>,
 }
 
@@ -90,12 +90,12 @@ impl Seen {
 pub(super) enum Task {
     /// To be uploaded. Exit: `Mark`.
     Upload,
-    /// To be marked for test, if the list that comes next does not say otherwise. Exits: `None`;
+    /// To be marked for test, unless the next list shows that this is not needed. Exits: `None`;
     /// `Upload` if it is damaged.
     Mark(Origin),
     /// To be confirmed. Exits: `None`, `Unconfirmed`.
     Confirm,
-    /// Not confirmed, since the device cannot confirm it, or denies it. Exits: those of `None`.
+    /// Not confirmed, since the device cannot or will not confirm it. Exits: those of `None`.
     Unconfirmed,
     /// Nothing. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
     None,
@@ -106,7 +106,7 @@ pub(super) enum Task {
 pub(super) enum Origin {
     /// The device had it before.
     Found,
-    /// This run has uploaded it, so it was not damaged by an earlier one.
+    /// This run has uploaded it, so no earlier run has damaged it.
     Uploaded,
 }
 

@@ -1,4 +1,4 @@
-//! Reports of an upgrade: its phase, its outcome, and what it left out.
+//! Reports of an upgrade: its phase, its outcome, and the steps that it left out.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use super::{Error, UploadEvent, UploadReport};
 use crate::shown::shown;
 use crate::smp;
 
-/// The phase of an [`Upgrade`](super::Upgrade). Printed, it says what is being done.
+/// The phase of an [`Upgrade`](super::Upgrade). `Display` prints the current activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub enum Phase {
     Resetting,
     /// Resets the device, so that the trial of another image ends, or a pending one starts.
     Settling,
-    /// Resets the device, so that those of several images that came up fall back too.
+    /// Resets the device, so that the images that have started fall back too.
     RollingBack,
     /// Waits until the device answers again.
     Booting,
@@ -54,9 +54,9 @@ impl fmt::Display for Phase {
 pub struct UpgradeEvent {
     /// The current phase.
     pub phase: Phase,
-    /// The place in the list of items of the image that it is about.
+    /// The index in the list of items of the image concerned.
     pub item: usize,
-    /// The steps that were left out, and what is uncertain, so far.
+    /// The steps that were left out so far, and the uncertainties.
     pub notes: Notes,
     /// The progress of its upload.
     pub upload: UploadEvent,
@@ -71,13 +71,14 @@ pub struct UpgradeReport {
     pub outcome: UpgradeOutcome,
     /// The phase in which it ended.
     pub phase: Phase,
-    /// The place in the list of items of the image that decided the outcome.
+    /// The index in the list of items of the image that decided the outcome.
     pub item: usize,
-    /// The steps that were left out, and what is uncertain.
+    /// The steps that were left out, and the uncertainties.
     pub notes: Notes,
     /// The result of the last upload.
     pub upload: UploadReport,
-    /// The number of messages that answered nothing, without those during the upload.
+    /// The number of messages that were not the response to a request in flight, not counting those
+    /// during the upload.
     pub foreign: u32,
 }
 
@@ -107,7 +108,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The outcome of an [`Upgrade`](super::Upgrade). Printed, it is a sentence for the user.
+/// The outcome of an [`Upgrade`](super::Upgrade). `Display` prints a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -115,14 +116,14 @@ impl fmt::Display for Plan {
 pub enum UpgradeOutcome {
     /// Not ended; the routine may be run again.
     Unfinished,
-    /// Nothing was done; these steps would be.
+    /// Nothing was done; these are the steps that would be taken.
     Planned(Plan),
     /// The device ran the image before, and keeps it. Nothing was done.
     AlreadyRunning,
     /// The device runs the image and keeps it.
     Confirmed,
-    /// The device runs the image until the next reset: no confirmation was asked for, or the device
-    /// has none.
+    /// The device runs the image until the next reset: no confirmation was requested, or the device
+    /// has no such command.
     Testing,
     /// The device runs the image until the next reset, and denied the confirmation: the image has
     /// to confirm itself.
@@ -130,10 +131,10 @@ pub enum UpgradeOutcome {
     /// The device was reset and runs another image: the boot loader refused the new one, or it came
     /// up and fell back.
     Reverted,
-    /// The peer: it refused a step; the phase says which.
+    /// The peer: it refused a step, which the phase names.
     Refused(smp::Error),
-    /// A step failed before the reset: the device runs the image that it ran before, unless
-    /// [`Note::MarkUnanswered`] says that it may have restarted.
+    /// A step failed before the reset: the device runs the image that it ran before, unless it may
+    /// have restarted, see [`Note::MarkUnanswered`].
     Failed(Error),
     /// The device was reset, and which image it runs is unknown.
     Unknown(Doubt),
@@ -156,7 +157,8 @@ impl fmt::Display for UpgradeOutcome {
     }
 }
 
-/// The reason why it is unknown which image a device runs. Printed, it is a sentence for the user.
+/// The reason why it is unknown which image a device runs. `Display` prints a sentence for the
+/// user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -193,7 +195,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// One step that an upgrade left out, or one thing that is uncertain. Printed, it is a few words
+/// One step that an upgrade left out, or one thing that is uncertain. `Display` prints a few words
 /// for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -204,7 +206,7 @@ pub enum Note {
     NoUpload = 0,
     /// The device does not list its images.
     NoState = 1,
-    /// No mark for test: the device has no such command, or starts what was uploaded anyway.
+    /// No mark for test: the device has no such command, or starts an uploaded image anyway.
     NoTest = 2,
     /// No confirmation: the device has no such command.
     NoConfirm = 3,
@@ -215,8 +217,8 @@ pub enum Note {
     /// An earlier run had left an image on trial or pending, so the device was reset first, and the
     /// list has shown that this has ended.
     Settled = 6,
-    /// The device refused to mark the image that it had, as one that is damaged, so that it has to
-    /// be uploaded again.
+    /// The device refused to mark the image that it had, because that is damaged: it has to be
+    /// uploaded again.
     Damaged = 7,
     /// The image is older than the one that ran before.
     Downgrade = 8,

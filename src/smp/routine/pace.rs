@@ -15,15 +15,15 @@ use crate::time::Span;
 /// The shortest wait before a repeat.
 const FLOOR: Span = Span::ceil(Duration::from_millis(250));
 
-/// The longest wait before a repeat to a device that answers fast, for each repeat costs little,
-/// and a line that loses half of them has to get through.
+/// The longest wait before a repeat to a device that answers fast: each repeat costs little, and
+/// must get through a line that loses half of them.
 const SLOWEST: Span = Span::ceil(Duration::from_secs(1));
 
 /// The longest wait before a repeat that may cost the device another erase.
 const SLOWEST_FRESH: Span = Span::ceil(Duration::from_secs(10));
 
-/// The least time that counts as a wait, so that one that never ends cannot happen to a client
-/// without a timeout.
+/// The least time that counts as a wait, so that even the transfer of a client without a timeout
+/// ends.
 const LEAST: Span = Span::ceil(Duration::from_millis(1));
 
 /// The response that is waited for when no piece is due.
@@ -31,7 +31,7 @@ const LEAST: Span = Span::ceil(Duration::from_millis(1));
 pub(super) enum Awaited {
     /// The response to the first piece, for which a device may erase.
     First,
-    /// The same for a file without a `sha`: a device takes each repeat for another upload, and
+    /// As `First`, for an image without a `sha`: a device treats each repeat as another upload, and
     /// erases again.
     Fresh,
     /// The response to the last piece, after which a device may check the file.
@@ -43,18 +43,19 @@ pub(super) enum Awaited {
 }
 
 impl Awaited {
-    /// The same for a file: no device erases or checks anything for a piece of one.
+    /// Converts this for the transfer of a file: no device erases or checks anything for a piece of
+    /// a file.
     pub(super) const fn of_a_file(self) -> Self {
         if let Self::None = self { self } else { Self::Other }
     }
 }
 
-/// The times of a transfer: how long it waits for a response, and when it gives up.
+/// The times of a transfer: the wait for a response, and the silence that ends it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     answers: Answers,
     timing: Timing,
-    /// The length of the present wait, and the silence that ends the transfer.
+    /// The length of the current wait, and the silence that ends the transfer.
     asked: (Span, Span),
     /// The waits since the last response.
     silence: Span,
@@ -65,11 +66,11 @@ pub(super) struct Pace {
 /// The speed of the device's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
-    /// It was never heard. Exits: `Unmeasured`, `After`.
+    /// The device was never heard. Exits: `Unmeasured`, `After`.
     Never,
-    /// It was heard, or it is known. Exit: `After`.
+    /// The device was heard, or is known to be there. Exit: `After`.
     Unmeasured,
-    /// After this time, smoothed. No exit.
+    /// The device answers after this time, smoothed. No exit.
     After(Span),
 }
 
@@ -79,7 +80,7 @@ enum Timing {
     /// None is running. Exit: `Running`.
     Idle,
     /// The request with this number was sent this long ago, once. Exits: `Idle`, by its response,
-    /// or by a repeat, since its response could be that to the first one.
+    /// or by a repeat, since the response could be to the first copy.
     Running(u8, Span),
 }
 
@@ -101,19 +102,19 @@ impl Pace {
         }
     }
 
-    /// The request with this number leaves for the first time.
+    /// Called when the request with this number leaves for the first time.
     pub(super) fn begins(&mut self, sequence: u8) {
         if let Timing::Idle = self.timing {
             self.timing = Timing::Running(sequence, Span::ZERO);
         }
     }
 
-    /// The requests in flight are repeated or given up.
+    /// Called when the requests in flight are repeated or given up.
     pub(super) const fn forget(&mut self) {
         self.timing = Timing::Idle;
     }
 
-    /// The response to a later request has come first.
+    /// Called when the response to a later request has come first.
     pub(super) fn skipped(&mut self, sequence: u8) {
         if let Timing::Running(timed, _) = self.timing
             && timed == sequence
@@ -122,7 +123,7 @@ impl Pace {
         }
     }
 
-    /// The response to the request with this number has come.
+    /// Called when the response to the request with this number has come.
     pub(super) fn heard(&mut self, sequence: u8) {
         (self.silence, self.repeats) = (Span::ZERO, 0);
         match (self.timing, self.answers) {
@@ -171,7 +172,7 @@ impl Pace {
         };
         wait = wait.max(LEAST);
         let limit = match (self.answers, awaited) {
-            // The question for the sizes has used up its timeouts already: one more is enough.
+            // The query for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
             (_, Awaited::First | Awaited::Fresh) => pacing.first(),
             (_, Awaited::Last) => pacing.last(),
@@ -181,36 +182,36 @@ impl Pace {
         wait.to_duration()
     }
 
-    /// Returns the time to wait for the answer to the question for the sizes.
+    /// Returns the time to wait for the answer to the query for the sizes.
     pub(super) fn wait_for_sizes(&mut self, client: &Client) -> Duration {
         let timeout = client.limit();
-        // Often, for the answer is short and the question may run any number of times: on a line
-        // that loses a third of it, a few tries prove nothing.
+        // Repeated often, because the answer is short and the query may run any number of times: on
+        // a line that loses a third of all messages, a few tries prove nothing.
         let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
         self.asked = (wait, unheard(client, 0));
         wait.to_duration()
     }
 
-    /// The question for the sizes leaves. A repeat is not timed: its answer could be that to the
-    /// first one.
+    /// Called when the query for the sizes leaves. A repeat is not timed, since the answer could be
+    /// to the first copy.
     pub(super) fn asks_for_sizes(&mut self) {
         if self.silence.is_zero() {
             self.begins(0);
         }
     }
 
-    /// Nothing has answered the question for the sizes. The silence goes on, the back-off does not:
-    /// another request comes next.
+    /// Called when the query for the sizes was not answered. The silence continues, but the
+    /// back-off does not, since another request comes next.
     pub(super) const fn without_sizes(&mut self) {
         (self.repeats, self.timing) = (0, Timing::Idle);
     }
 
-    /// The question for the sizes was answered.
+    /// Called when the query for the sizes was answered.
     pub(super) fn heard_sizes(&mut self) {
         self.heard(0);
     }
 
-    /// Called when the wait has passed; returns whether to repeat.
+    /// Called when the wait has passed: the request is repeated unless this fails.
     pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
         let (wait, limit) = self.asked;
         self.silence = self.silence.saturating_add(wait);
@@ -225,9 +226,9 @@ impl Pace {
 }
 
 /// The silence that ends a transfer to a device that was never heard, with `more` requests after
-/// the question for its sizes.
+/// the query for its sizes.
 fn unheard(client: &Client, more: u8) -> Span {
-    // Added up: a product of 64 bits takes 900 bytes more on a Cortex-M0.
+    // Added up in a loop: a product of 64 bits takes 900 more bytes on a Cortex-M0.
     let (timeout, mut all) = (client.limit(), Span::ZERO);
     for _ in 0..client.retries().max(1).saturating_add(more) {
         all = all.saturating_add(timeout);

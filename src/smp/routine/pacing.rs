@@ -1,5 +1,5 @@
-//! The pace of a transfer: how long a message may be, how many requests are in flight, when a
-//! request is repeated, and when the job is given up.
+//! The pace of a transfer: the length of a message, the number of requests in flight, the time of a
+//! repeat, and the limits that end the job.
 
 use core::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::smp::image::ERASE_TIME;
 use crate::smp::os::ParametersResponse;
 use crate::time::Span;
 
-/// The largest number of requests in flight.
+/// The largest window: the number of requests in flight.
 pub const MAX_WINDOW: usize = 8;
-/// [`MAX_WINDOW`] in the width in which a window is kept.
+/// [`MAX_WINDOW`] in the type that holds a window.
 const MAX_REQUESTS: u8 = 8;
 /// The usual number over datagrams, which may overtake each other.
 const DATAGRAMS: u8 = 4;
 /// The longest message that crosses every IPv6 path in one piece: 1,280 bytes less the headers of
-/// IPv6 and UDP. Thread and Zephyr devices drop what is cut in two.
+/// IPv6 and UDP. Thread and Zephyr devices drop fragmented packets.
 const DATAGRAM: u16 = 1232;
 
 /// The longest message in bytes to a device that does not report its sizes: every known server can
@@ -31,8 +31,8 @@ pub const CHECK_TIME: Duration = SILENCE;
 /// The number of consecutive responses without progress that end a transfer.
 pub const MAX_ROUNDS: u8 = 16;
 
-/// A setting that the caller may choose. A chosen value holds, whether it was set before or after
-/// the suggestions of the link.
+/// A setting that the caller may choose. A chosen value takes precedence, whether it was set before
+/// or after the suggestions of the link.
 #[derive(Clone, Copy)]
 pub(super) enum Wish<T> {
     /// The default, or the value that suits the link.
@@ -66,8 +66,8 @@ impl<T: Copy> Wish<T> {
 
 /// The settings that all transfers share: sizes, window, repeats and limits.
 ///
-/// Nothing has to be set: a transfer asks the device for its buffers and measures how fast it
-/// answers. No setting depends on the order in which they are made.
+/// Nothing has to be set: a transfer asks the device for its buffers and measures its response
+/// time. The settings may be made in any order.
 ///
 /// ```
 /// use anysmp::smp::routine::{FileDownload, Pacing, Upload};
@@ -80,11 +80,11 @@ impl<T: Copy> Wish<T> {
 ///
 /// # Repeats
 ///
-/// A request without a response is repeated, with the number that it had, after four times the
-/// response time that was measured, at least 250 ms; after the client's timeout as long as nothing
-/// was measured, and for the first and the last piece of an image, during which the device erases
-/// or checks. Each further repeat waits twice as long, up to a second; that of a first piece
-/// without a `sha`, which a device takes for another upload, up to 10 s.
+/// A request without a response is repeated with the same number, after four times the measured
+/// response time, at least 250 ms. As long as nothing was measured, and for the first and the last
+/// piece of an image, during which the device erases or checks, the wait is the client's timeout.
+/// Each further repeat waits twice as long, up to one second; up to 10 s for a first piece without
+/// a `sha`, which a device treats as another upload.
 ///
 /// # Limits
 ///
@@ -95,7 +95,7 @@ impl<T: Copy> Wish<T> {
 /// | may be erasing or checking an image | [`with_timeouts`](Self::with_timeouts) without any response |
 /// | answers without progress | [`MAX_ROUNDS`] responses |
 ///
-/// A transfer whose parameters were set counts as one whose device was heard.
+/// If the parameters were set, the device counts as heard before.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Pacing {
@@ -153,7 +153,7 @@ impl Pacing {
     }
 
     /// Sets the largest number of requests in flight, 1 to 8. A device is never sent more than it
-    /// has buffers, less one, and one at a time if it does not report them; the report has the
+    /// has buffers, less one, and one at a time if it does not report them; the report contains the
     /// number that was used.
     pub fn with_window(mut self, requests: usize) -> Self {
         self.window = Wish::Chosen(u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS));
@@ -167,14 +167,15 @@ impl Pacing {
         self
     }
 
-    /// Sets the sizes of the device, which is not asked for them then.
+    /// Sets the sizes of the device, which is then not asked for them.
     pub const fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
         self.parameters = Some(parameters);
         self
     }
 
     /// Sets the number of consecutive repeats of a request, and of consecutive responses without
-    /// progress, that end the transfer; at least 1. By default the [limits](Self#limits) do.
+    /// progress, that end the transfer; at least 1. By default only the [limits](Self#limits) end
+    /// it.
     pub fn with_retries(mut self, retries: u8) -> Self {
         self.retries = Some(retries.max(1));
         self
@@ -213,7 +214,7 @@ impl Pacing {
         self.retries
     }
 
-    /// The number of consecutive responses without progress that end it.
+    /// The number of consecutive responses without progress that end the transfer.
     pub(super) fn rounds(&self) -> u8 {
         self.retries.unwrap_or(MAX_ROUNDS)
     }
@@ -227,7 +228,7 @@ impl Pacing {
     }
 }
 
-/// A number of bytes in its own width; no message is longer.
+/// Saturates a number of bytes to 16 bits; no message is longer.
 fn narrow(bytes: usize) -> u16 {
     u16::try_from(bytes).unwrap_or(u16::MAX)
 }

@@ -1,4 +1,4 @@
-//! One upload request: how many bytes of the source fit it, and how it is written.
+//! One upload request: the number of bytes that fit it, and its encoding.
 //!
 //! ```text
 //!                                              ┌─────────────── first piece only ───────────────┐
@@ -19,10 +19,10 @@ use crate::shown::shown;
 use crate::smp::Header;
 use crate::source::Source;
 
-/// The fewest bytes that the first piece carries: servers look at the image header in it.
+/// The minimum number of bytes in the first piece: servers read the image header from it.
 const FIRST: u64 = 32;
 
-/// The smallest limit that is accepted: a first piece with nothing but what is required.
+/// The smallest limit that is accepted: a first piece with only the required keys.
 const MIN_LIMIT: usize = 62;
 
 /// The keys of the first piece that describe the file.
@@ -36,7 +36,8 @@ pub(super) struct Keys {
 shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image, keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
-    /// The keys of an upload of all bytes, or of some, of which `sha` would not be the hash.
+    /// Returns the keys of an upload of all bytes; for an upload of only some of them `sha` is left
+    /// out, which would not match.
     pub(super) fn of(&self, is_all: bool) -> What<'_> {
         let sha = self.sha.as_ref().filter(|_| is_all);
         What::Image(Borrowed { image: self.image, sha, upgrade: self.upgrade })
@@ -44,7 +45,7 @@ impl Keys {
 }
 
 /// [`Keys`] with a borrowed hash: with copies of it, and a check after each write of a piece, an
-/// upload takes 408 bytes more on a Cortex-M0.
+/// upload takes 408 more bytes on a Cortex-M0.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Borrowed<'n> {
     image: Option<u32>,
@@ -53,8 +54,8 @@ pub(super) struct Borrowed<'n> {
 }
 
 impl Borrowed<'_> {
-    /// Leaves out the key that is a help and no wish; `None` if it is not there. Without `image`
-    /// the data would go to another slot, and without `upgrade` an older image would be stored.
+    /// Leaves out `sha`, which only helps to resume; `None` if it is not there. Without `image` the
+    /// data would go to another slot, and without `upgrade` an older image would be stored.
     const fn less(self) -> Option<Self> {
         match self {
             Self { sha: Some(_), .. } => Some(Self { sha: None, ..self }),
@@ -84,8 +85,9 @@ pub(super) enum What<'n> {
 }
 
 impl What<'_> {
-    /// The same for the piece at `off`. The image goes with each piece: boot loaders before MCUboot
-    /// 1.11 take a piece without it for one of image 0, and write it over the running image.
+    /// Returns the part for the piece at `off`. Each piece has the image number: boot loaders
+    /// before MCUboot 1.11 assume image 0 for a piece without it, and write it over the running
+    /// image.
     const fn at(self, off: u64) -> Self {
         match self {
             Self::Image(Borrowed { image, .. }) if off > 0 => {
@@ -135,7 +137,7 @@ impl What<'_> {
 pub(super) struct Piece<'n> {
     off: u64,
     len: u16,
-    /// Length of the whole, with the first piece.
+    /// Length of the whole file, in the first piece.
     total: Option<u64>,
     what: What<'n>,
 }
@@ -167,8 +169,8 @@ impl<'n> Piece<'n> {
         Self { len, ..self }
     }
 
-    /// The same piece, ended at a multiple of `align`, a power of two, unless it is the last one or
-    /// has none within.
+    /// Returns the piece up to its last multiple of `align`, a power of two, unless it is the last
+    /// piece or contains no such multiple.
     pub(super) const fn aligned(self, align: u16, total: u64) -> Self {
         let beyond = low(self.off).wrapping_add(self.len) & align.wrapping_sub(1);
         if beyond < self.len && self.off.saturating_add(self.len as u64) < total {
@@ -177,12 +179,12 @@ impl<'n> Piece<'n> {
         self
     }
 
-    /// The number of bytes of the file in it.
+    /// The number of bytes of the file in this piece.
     pub(super) const fn len(&self) -> u16 {
         self.len
     }
 
-    /// Bytes of the request without the head of the data and the data.
+    /// The length of the request without the data and its head.
     fn fixed(&self) -> usize {
         let total = self.total.map_or(0, |total| 4 + head(total));
         self.what.size().saturating_add(Header::LEN + 1 + 4 + head(self.off) + 5 + total)
@@ -190,7 +192,7 @@ impl<'n> Piece<'n> {
 
     /// Writes the payload, with the data straight from the source.
     pub(super) fn write<S: Source>(&self, source: &mut S, writer: &mut Writer<'_>) -> Result<(), Error> {
-        // The writer notes a write that does not fit.
+        // The writer remembers a write that does not fit.
         let _ = writer.map(2 + u64::from(self.total.is_some()) + self.what.count());
         let keys = match self.what {
             What::Image(keys) => keys,
@@ -231,7 +233,7 @@ impl From<BufferFull> for Error {
     }
 }
 
-/// Bytes of the head of a CBOR number, or of a string of that length.
+/// The length of the head of a CBOR number, or of a string of that length.
 const fn head(value: u64) -> usize {
     match value {
         0..24 => 1,

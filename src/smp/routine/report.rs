@@ -32,13 +32,14 @@ pub struct UploadReport {
     pub sent: u64,
     /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
+    /// The number of messages that were not the response to a request in flight, such as late
+    /// responses.
     pub foreign: u32,
     /// The largest number of requests that were in flight at a time.
     pub window: u8,
 }
 
-/// The outcome of an [`Upload`](super::Upload). Printed, it is a sentence for the user.
+/// The outcome of an [`Upload`](super::Upload). `Display` prints a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -48,9 +49,9 @@ pub enum UploadOutcome {
     Unfinished,
     /// The device has the whole file.
     Done {
-        /// True if it had the file before.
+        /// True if the device had the file before.
         already_present: bool,
-        /// True if it compared the `sha` with what it stored. Few devices do.
+        /// True if the device compared the `sha` with the stored file. Few devices do.
         verified: bool,
     },
     /// The device does not have the whole file.
@@ -84,7 +85,8 @@ pub struct FileUploadReport {
     pub sent: u64,
     /// The number of pieces that were sent more than once.
     pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
+    /// The number of messages that were not the response to a request in flight, such as late
+    /// responses.
     pub foreign: u32,
     /// The largest number of requests that were in flight at a time.
     pub window: u8,
@@ -97,7 +99,7 @@ pub struct FileUploadReport {
 pub struct FileDownloadEvent<'m> {
     /// The offset of the data in the file, in bytes.
     pub off: u64,
-    /// The next bytes of the file; none if the message brought none.
+    /// The next bytes of the file; empty if the message contained none.
     pub data: Bytes<'m>,
     /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
@@ -114,9 +116,10 @@ pub struct FileDownloadReport {
     pub off: u64,
     /// The length of the file in bytes; 0 as long as the device has not reported it.
     pub len: u64,
-    /// The number of pieces that were asked for more than once.
+    /// The number of pieces that were requested more than once.
     pub repeats: u32,
-    /// The number of messages that answered nothing, late responses among them.
+    /// The number of messages that were not the response to a request in flight, such as late
+    /// responses.
     pub foreign: u32,
     /// The largest number of requests that were in flight at a time.
     pub window: u8,

@@ -20,7 +20,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Reads the list, and notes in each item what it says about it.
+    /// Reads the list, and records in each item the state of its image.
     pub(super) fn read<S: Source>(items: &mut [Item<S>], list: &StateResponse<'_>) -> Result<Self, SourceFailed> {
         let number = |image: &ImageState<'_>| image.image.unwrap_or(0);
         let active = list.images.iter().any(|image| image.active);
@@ -40,7 +40,7 @@ impl Survey {
                 };
                 if let Some(listed) = listed {
                     let place = place(&image, runs);
-                    // The same image may lie in both slots: the one that is further on counts.
+                    // The same image may lie in both slots: the copy that is further on counts.
                     if place >= seen.place {
                         (seen.place, seen.listed) = (place, listed);
                     }
@@ -79,7 +79,7 @@ fn has_version(ours: Version, text: Text<'_>) -> bool {
     version(text) == Some(ours)
 }
 
-/// Compares two versions as a boot loader does, which by default does not look at the build number.
+/// Compares two versions as a boot loader does, which by default ignores the build number.
 fn compare(ours: Version, running: Version) -> Ordering {
     ours.release().cmp(&running.release())
 }

@@ -1,6 +1,6 @@
-//! The window of a transfer: the requests in flight, and what a response means for them. Uploads of
-//! images, uploads of files and downloads of files share it: the offset of each moves on only when
-//! the device says so.
+//! The window of a transfer: the requests in flight, and the effect of a response on them. Uploads
+//! of images, uploads of files and downloads of files share it: the offset of each advances only
+//! when the device reports it.
 
 use core::cmp::Ordering;
 
@@ -39,21 +39,21 @@ pub(super) struct Sent {
     pub(super) len: u16,
 }
 
-/// The requests in flight, and what the device has reported. The pieces in flight follow one
-/// another without gaps.
+/// The requests in flight, and the offsets that the device has reported. The pieces in flight
+/// follow one another without gaps.
 pub(super) struct Transfer {
-    /// The front of every request; number, version and length are not looked at.
+    /// The front of every request; number, version and length are ignored.
     template: Header,
     limit: usize,
     window: usize,
-    /// The oldest one first.
+    /// The requests in flight, the oldest one first.
     outstanding: Vec<Sent, MAX_WINDOW>,
     flow: Flow,
-    /// The offset at which it began. The piece there travels alone, as the one at 0 does.
+    /// The offset at which the transfer began. The piece there travels alone, as the one at 0 does.
     start: u64,
     /// The offset that the device reported last, at which the oldest request in flight begins.
     base: u64,
-    /// The highest offset that it has reported.
+    /// The highest offset that the device has reported.
     best: u64,
     /// Consecutive responses with the same offset.
     rounds: u8,
@@ -61,7 +61,7 @@ pub(super) struct Transfer {
     setbacks: u8,
     /// The version of the first request.
     asked: Option<Version>,
-    /// The power of two at a multiple of which each piece ends, but the last one.
+    /// A power of two: each piece but the last one ends at a multiple of it.
     align: u16,
 }
 
@@ -72,15 +72,16 @@ shown!(Transfer, |it| "Transfer({} in flight after {}, {:?})", it.outstanding.le
 enum Flow {
     /// New pieces go out as the window allows. Exits: `Repeat`, `Pause`.
     Open,
-    /// The oldest piece is to go out again. Exits: `Probing`; `Open` or `Pause`, by a response.
+    /// The oldest piece must be sent again. Exits: `Probing`; `Open` or `Pause`, by a response.
     Repeat,
-    /// It went out; nothing else does until it is answered. Exits: `Open`, `Repeat`, `Pause`.
+    /// The oldest piece was sent again; nothing else is sent until it is answered. Exits: `Open`,
+    /// `Repeat`, `Pause`.
     Probing,
     /// The device is busy. Exits: `Open`, after one timeout or a response.
     Pause,
 }
 
-/// The piece that is to be sent.
+/// The piece that must be sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
     pub(super) off: u64,
@@ -109,7 +110,8 @@ impl Transfer {
         }
     }
 
-    /// The request at this place in the window; the end of what is in flight for one beyond.
+    /// The request at this index of the window; beyond its last one, an empty piece at the end of
+    /// the bytes in flight.
     fn flight(&self, index: usize) -> Flight {
         let mut flight = Flight { off: self.base, len: 0 };
         for sent in self.outstanding.iter().take(index.saturating_add(1)) {
@@ -118,7 +120,7 @@ impl Transfer {
         flight
     }
 
-    /// The piece that is to be sent, or what to wait for.
+    /// Returns the piece that must be sent, or the response to wait for.
     pub(super) fn due(&self, len: u64) -> Result<Due, Awaited> {
         let oldest = self.outstanding.first();
         let is_first = oldest.is_some() && self.is_first(self.base);
@@ -146,7 +148,7 @@ impl Transfer {
             && self.flight(MAX_WINDOW).end() >= len
     }
 
-    /// The place of the request in flight that this message answers.
+    /// Returns the index of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
         let (Header { sequence, .. }, _) = Header::parse(message).ok()?;
         client::answers(&self.header(sequence), message)
@@ -158,7 +160,7 @@ impl Transfer {
     }
 
     /// Returns true if nothing else may be in flight with the request at `off`: at offset 0 a
-    /// device erases flash, and where the transfer began its answer says how long a piece is.
+    /// device erases flash, and where the transfer began, the answer shows the length of a piece.
     pub(super) const fn is_first(&self, off: u64) -> bool {
         off == 0 || off == self.start
     }
@@ -220,7 +222,7 @@ impl Transfer {
         // There is room: `due` has checked the window.
         let _ = self.outstanding.push(Sent { sequence, len });
         counts.window = counts.window.max(u8::try_from(self.outstanding.len()).unwrap_or(u8::MAX));
-        // The time that a device needs to erase does not show how fast it responds.
+        // The time that a device needs to erase does not show its response time.
         if !self.is_first(due.off) {
             course.pace.begins(sequence);
         }
@@ -259,7 +261,7 @@ impl Transfer {
         Some(flight)
     }
 
-    /// The device refused `flight`: pauses if it is only busy, or fails.
+    /// Handles the refusal of `flight`: pauses if the device is only busy, else fails.
     pub(super) fn refused(&mut self, flight: &Flight, error: client::Error, course: &mut Course) -> Result<(), Error> {
         match error {
             client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !self.is_first(flight.off) => {
@@ -267,7 +269,8 @@ impl Transfer {
                 if self.rounds >= course.pacing.rounds() {
                     return Err(error.into());
                 }
-                // It has fewer buffers free than it reported: from here on one at a time.
+                // The device has fewer free buffers than it reported: from here on one request at a
+                // time.
                 self.go_to(self.base, course);
                 (self.window, self.flow) = (1, Flow::Pause);
                 Ok(())
@@ -276,15 +279,15 @@ impl Transfer {
         }
     }
 
-    /// The device accepted only the part of `flight` before `off`, as MCUboot does, which writes
-    /// whole units of its flash: later pieces end where such a unit ends.
+    /// Handles a device that accepted only the part of `flight` before `off`, as MCUboot does,
+    /// which writes whole units of its flash: later pieces end where such a unit ends.
     ///
     /// The unit is longer than the rest that was left over, and `off` is a multiple of it, so it is
-    /// one of a few powers of two. The largest of them is right for sure; it is taken unless pieces
-    /// of a multiple of it were shorter by more than an eighth. One that turns out to be too small
-    /// is corrected by the next cut.
+    /// one of a few powers of two. The largest of them is always right; it is used unless it would
+    /// shorten the pieces by more than an eighth. If a smaller one turns out to be too small, the
+    /// next cut corrects it.
     pub(super) fn cut(&mut self, flight: &Flight, off: u64) {
-        // Within a piece the lowest 16 bits tell offsets apart.
+        // Within a piece the lowest 16 bits distinguish offsets.
         let rest = low(flight.off).wrapping_add(flight.len).wrapping_sub(low(off));
         if off <= flight.off || off >= flight.end() {
             return;
@@ -299,17 +302,17 @@ impl Transfer {
         self.align = if align > rest { align } else { 1 };
     }
 
-    /// The device expects `off` next, in response to `flight`.
+    /// Continues at `off`, which the device expects next, by its response to `flight`.
     pub(super) fn wanted(&mut self, flight: &Flight, off: u64, course: &mut Course) -> Result<(), Error> {
         match off.cmp(&self.base) {
             Ordering::Greater => self.rounds = 0,
             Ordering::Equal => self.rounds = self.rounds.saturating_add(1),
-            // It lost what it had confirmed, which a device may do a few times, for example at a
-            // restart.
+            // The device lost bytes that it had confirmed, which may happen a few times, for
+            // example at a restart.
             Ordering::Less => (self.rounds, self.setbacks) = (0, self.setbacks.saturating_add(1)),
         }
-        // Only an offset that it never had before is progress: a device that forgets again and
-        // again would have some after each time.
+        // Only an offset that the device never had before is progress: one that keeps forgetting
+        // would otherwise make progress after each loss.
         if off > self.best {
             (self.best, self.setbacks) = (off, 0);
         }
@@ -322,7 +325,7 @@ impl Transfer {
         if self.rounds.max(self.setbacks) >= course.pacing.rounds() { Err(Error::NoProgress) } else { Ok(()) }
     }
 
-    /// Gives up what is in flight and continues at `off`.
+    /// Gives up the requests in flight and continues at `off`.
     fn go_to(&mut self, off: u64, course: &mut Course) {
         self.outstanding.clear();
         course.pace.forget();
@@ -336,8 +339,8 @@ impl Transfer {
             return Ok(());
         }
         course.timed_out()?;
-        // The oldest one alone: its response says where the device is, and the others may have been
-        // lost because of it.
+        // Only the oldest one is kept: its response shows where the device is, and the others may
+        // have been lost because of it.
         self.outstanding.truncate(1);
         self.flow = Flow::Repeat;
         Ok(())

@@ -11,14 +11,14 @@
 //! ```
 //!
 //! A look reads the list of images. The image is recognised by the hash in its TLV area, or, if it
-//! is compressed, by that of the decompressed image; where a device lists none, by its version.
+//! is compressed, by that of the decompressed image; if the device lists no hashes, by its version.
 //!
 //! # Several images
 //!
-//! A device with several cores runs an image of each number. An upgrade of several uploads all,
-//! marks all, resets once, and confirms when all run; [`Item::place`] says how far each has got. If
-//! one of them does not come up, none is confirmed, and the device is reset again, so that the
-//! others fall back: neither half of an upgrade stays.
+//! A device with several cores runs one image of each number. An upgrade of several images uploads
+//! all of them, marks all, resets once, and confirms when all run; [`Item::place`] shows how far
+//! each has got. If one of them does not start, none is confirmed, and the device is reset again,
+//! so that the others fall back: neither half of an upgrade stays.
 //!
 //! ```
 //! # fn main() -> Result<(), anysmp::smp::routine::FileError> {
@@ -42,7 +42,7 @@
 //!
 //! # Before anything is sent
 //!
-//! The list and the slots say what would go wrong: an image number that the device has not
+//! The list and the slots reveal faults in advance: an image number that the device does not have
 //! ([`Error::NoSuchImage`]), an image that does not fit ([`Error::TooLarge`]), and one that is not
 //! newer ([`Error::NotNewer`], with [`with_upgrade_only`](Upgrade::with_upgrade_only)).
 //!
@@ -51,7 +51,7 @@
 //! After the reset the routine asks for [`Step::Reopen`]: `run` returns, and the caller closes the
 //! port, waits until it is back (USB takes a second or two), builds a new link and runs the same
 //! routine with the same client. If the port fails while the phase is [`Phase::Resetting`], the
-//! device was faster: do the same then.
+//! device has restarted already: do the same.
 //!
 //! The routine then stays silent for the [rest](Upgrade::with_rest), since a boot loader that
 //! receives a request while it starts may stay in its recovery mode, and asks for the list until
@@ -59,11 +59,11 @@
 //!
 //! # Servers with fewer commands
 //!
-//! | the device | so |
+//! | the device | consequence |
 //! |---|---|
 //! | lists no images | upload, mark, reset; the outcome is unknown |
 //! | has no mark for test (RAM load, serial recovery) | reset without it |
-//! | lists no image as running (serial recovery) | no mark: what was uploaded is in the primary slot, and some boot loaders would mark the other one |
+//! | lists no image as running (serial recovery) | no mark: the uploaded image is in the primary slot, and some boot loaders would mark the other one |
 //! | has no confirmation | the outcome is [`Testing`](UpgradeOutcome::Testing) |
 //!
 //! The steps that were left out are in the report's [`Notes`].
@@ -75,18 +75,18 @@
 //!
 //! * Image 0 is confirmed without a hash, as the one that runs; every other number by its hash,
 //!   since a confirmation without one would confirm image 0.
-//! * Before Zephyr 3.5 only image 0 is ever listed as active. Where any image is, the primary slot
-//!   of a number without an active one counts as running.
-//! * A mark that is not answered is looked up, once: the device may have restarted.
-//! * A reset that is not answered has happened: it is not repeated, and the list shows its outcome.
-//!   If the image is still pending afterwards, the device is reset again, at most twice.
+//! * Before Zephyr 3.5 only image 0 is ever listed as active. If any image is listed so, the
+//!   primary slot of a number without an active one counts as running.
+//! * If a mark is not answered, the list is read, once: the device may have restarted.
+//! * A reset that is not answered counts as done: it is not repeated, and the list shows its
+//!   outcome. If the image is still pending afterwards, the device is reset again, at most twice.
 //! * When a device refuses the upload or the mark while another image is on trial or pending, which
 //!   an earlier run may have left, the device is reset, at most twice, so that the trial ends, and
 //!   the upgrade starts from scratch.
-//! * When a device has the image but refuses to mark it as one that is damaged, for example by an
-//!   interrupted write, the image is uploaded over it. If the mark is refused then, or after any
-//!   other upload, that is the end.
-//! * Confirmed means that the list said so after the confirmation.
+//! * When a device has the image but refuses to mark it because it is damaged, for example by an
+//!   interrupted write, the image is uploaded over it. If the mark is then refused again, or is
+//!   refused after any other upload, the upgrade ends.
+//! * Confirmed means that the list showed it after the confirmation.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -117,7 +117,7 @@ const AGAIN: u8 = 2;
 /// `I` holds the images: one of its own, or a slice of the caller's.
 pub struct Upgrade<S, I = [Item<S>; 1]> {
     items: I,
-    /// The place of the item that the stage is about.
+    /// The index of the item of the current stage.
     at: usize,
     upload: Job,
     settings: Settings,
@@ -161,7 +161,7 @@ impl<S: Source> Upgrade<S> {
         self
     }
 
-    /// The image, and how far it has got.
+    /// The image and its progress.
     #[must_use]
     pub const fn item(&self) -> &Item<S> {
         let [item] = &self.items;
@@ -203,7 +203,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Sets how the uploads are paced: see [`Pacing`].
+    /// Sets the pace of the uploads: see [`Pacing`].
     #[must_use]
     pub fn with_pacing(mut self, pacing: Pacing) -> Self {
         self.upload.course.pacing = pacing;
@@ -233,17 +233,17 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self
     }
 
-    /// Sets whether the device may be reset to end the trial of another image, or to start one that
-    /// is pending, when it refuses because of it, and to end the trial of those images that came up
-    /// when another one did not; by default it may.
+    /// Sets whether the device may be reset to end the trial of another image, or to start a
+    /// pending one, if it refuses because of that image; and to end the trial of images that have
+    /// started when another one has not. By default it may.
     #[must_use]
     pub fn with_settle(mut self, settle: bool) -> Self {
         self.settings.settle = settle;
         self
     }
 
-    /// Sets whether only images that are newer than the running ones are wanted; by default any
-    /// are, and an older one is noted. Build numbers do not count.
+    /// Sets whether the upgrade accepts only images that are newer than the running ones; by
+    /// default it accepts any, and reports an older one in its notes. Build numbers do not count.
     #[must_use]
     pub fn with_upgrade_only(mut self, only: bool) -> Self {
         self.settings.upgrade_only = only;
@@ -258,15 +258,16 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self
     }
 
-    /// Sets the time to stay silent after the reset: by default 2 s. It has to be longer than a
-    /// boot loader waits for a request, or that stays in its recovery mode.
+    /// Sets the time to stay silent after the reset: by default 2 s. It has to be longer than the
+    /// time for which a boot loader waits for a request: otherwise the boot loader stays in its
+    /// recovery mode.
     #[must_use]
     pub fn with_rest(mut self, time: Duration) -> Self {
         self.settings.rest = time;
         self
     }
 
-    /// The images, and how far each has got.
+    /// The images and their progress.
     #[must_use]
     pub fn items(&self) -> &[Item<S>] {
         self.items.as_ref()

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every response contains the offset that the device expects next, and is authoritative: it may be
-//! past what was sent (the device had the file already, or a part of it), before it (a piece was
+//! past the bytes sent (the device had the file already, or a part of it), before it (a piece was
 //! lost, or the device accepted only a part), or at 0 again (the device forgot), and then the first
 //! piece is sent again with all its keys.
 //!
@@ -21,21 +21,21 @@
 //! # Sizes
 //!
 //! The device reports the size and the number of its buffers. A message may be as long as a buffer,
-//! less what the framing stores with it ([`Limits::overhead`]); all but one of the buffers may be
-//! filled at a time, since the response needs one. Without a report a message has at most
-//! [`FALLBACK`] bytes, which every known server can hold, and one request is in flight at a time.
-//! `tx` and [`with_max_message`](Upload::with_max_message) lower the size further. Each piece fills
-//! its message, until the device accepts only the front of one, as MCUboot does, which writes whole
-//! units of its flash: from then on pieces end where a unit does.
+//! less the bytes that the framing stores with it ([`Limits::overhead`]); all but one of the
+//! buffers may be filled at a time, since the response needs one. Without a report a message has at
+//! most [`FALLBACK`] bytes, which every known server can hold, and one request is in flight at a
+//! time. `tx` and [`with_max_message`](Upload::with_max_message) lower the size further. Each piece
+//! fills its message, until the device accepts only the front of one, as MCUboot does, which writes
+//! whole units of its flash: from then on pieces end where a unit does.
 //!
 //! # Repeats and limits
 //!
 //! Those of [`Pacing`]: a request is repeated when its response is late by the measured response
-//! time, and silence ends the upload, not a number of repeats.
+//! time, and silence, not a number of repeats, ends the upload.
 //!
 //! # Cost
 //!
-//! At most 400 bytes of state on a 64-bit machine, fewer on a Cortex-M; no copy of the data but
+//! At most 400 bytes of state on a 64-bit machine, fewer on a Cortex-M; the data is copied only
 //! from the source to `tx`.
 //!
 //! # Interpretation
@@ -47,15 +47,15 @@
 //!   continue at the offset that the device expects; otherwise all are given up, and the upload
 //!   continues at that offset with new numbers.
 //! * After a timeout only the oldest request is sent again, with its number and alone; the others
-//!   are given up. Its response, late or not, says where to continue, whatever else was lost.
+//!   are given up. Its response, late or not, shows where to continue, whatever else was lost.
 //! * Progress is an offset that the device had not reported before. Steps back count as responses
-//!   without progress until there is some.
+//!   without progress until there is progress.
 //! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one
 //!   timeout and continue with one request at a time; each counts as a response without progress.
-//!   To the first piece they are final, as every other error is.
+//!   In response to the first piece they are final, as every other error is.
 //! * When the response to the last piece is lost, a server that closes its session at the end
-//!   expects offset 0 at the repeat. The first piece is sent again then; servers that check what
-//!   they have answer that the file is complete, others receive it once more.
+//!   expects offset 0 at the repeat. The first piece is sent again then; servers that check their
+//!   copy answer that the file is complete; others receive it once more.
 
 use core::time::Duration;
 
@@ -84,7 +84,7 @@ impl<S: Source> Upload<S> {
     /// An upload of all of `source`, with the settings for a serial console: 4 bytes of overhead,
     /// and as many requests at a time as the device has buffers, less one.
     ///
-    /// No setting depends on the order in which they are made.
+    /// The settings may be made in any order.
     #[must_use]
     pub fn new(source: S) -> Self {
         let job = Job::new(source.len());
@@ -110,8 +110,8 @@ impl<S: Source> Upload<S> {
 
     /// Sets the SHA-256 of all bytes of the source, by which the device recognises an interrupted
     /// upload; the function `sha256` of this module computes it. It is left out of a message that
-    /// is too short for it, and if [`with_len`](Self::with_len) uploads fewer bytes, which it would
-    /// not match.
+    /// is too short for it, and if [`with_len`](Self::with_len) uploads fewer bytes, whose hash it
+    /// is not.
     #[must_use]
     pub fn with_sha(mut self, digest: [u8; 32]) -> Self {
         self.job.keys.sha = Some(digest);

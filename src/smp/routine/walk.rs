@@ -5,7 +5,7 @@
 //!   SettingsWalk:  read ─▶ read ─▶ … until the last name
 //! ```
 //!
-//! A set or a setting that the device refuses is reported in an event, and the walk goes on.
+//! A set or a setting that the device refuses is reported in an event, and the walk continues.
 //! Silence and a malformed response end it.
 //!
 //! Specification: Zephyr Project, *Statistics management* and *Settings (Config) Management Group*.
@@ -30,7 +30,7 @@ use crate::smp::{self, stat};
 /// The longest name of a set in bytes.
 const NAME: usize = 64;
 
-/// The outcome of a walk. Printed, it is a sentence for the user.
+/// The outcome of a walk. `Display` prints a sentence for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
@@ -40,7 +40,7 @@ pub enum WalkOutcome {
     Unfinished,
     /// Everything was read or refused.
     Done,
-    /// It ended before that.
+    /// The walk ended early, for this reason.
     Failed(Error),
 }
 
@@ -65,14 +65,16 @@ pub struct WalkReport {
     pub read: u32,
     /// The number of sets or settings that the device refused.
     pub refused: u32,
-    /// The number of messages that answered nothing, late responses among them.
+    /// The number of messages that were not the response to a request in flight, such as late
+    /// responses.
     pub foreign: u32,
 }
 
 impl WalkReport {
     const NEW: Self = Self { outcome: WalkOutcome::Unfinished, read: 0, refused: 0, foreign: 0 };
 
-    /// Counts a response: a value, or a refusal, after which the walk goes on. `Err` ends the walk.
+    /// Counts a response: a value, or a refusal, after which the walk continues. `Err` ends the
+    /// walk.
     fn count<T>(&mut self, answer: Result<T, client::Error>) -> Result<Result<T, smp::Error>, Error> {
         let (counter, answer) = match answer {
             Ok(read) => (&mut self.read, Ok(read)),
@@ -95,9 +97,9 @@ impl WalkReport {
 pub enum StatEvent<'m> {
     /// A set: its name and its counters.
     Set(stat::ReadResponse<'m>),
-    /// The device refused the set at this place in its list.
+    /// The device refused the set at this index of its list.
     Refused {
-        /// Its place, from 0.
+        /// The index of the set, from 0.
         index: u32,
         /// The refusal.
         error: smp::Error,
@@ -109,7 +111,7 @@ pub enum StatEvent<'m> {
 /// Reads all counters of a device.
 pub struct StatWalk {
     stage: Stage,
-    /// The place of the next set.
+    /// The index of the next set.
     index: u32,
     report: WalkReport,
 }
@@ -242,14 +244,14 @@ impl Routine for StatWalk {
 pub enum SettingEvent<'n, 'm> {
     /// A setting.
     Value {
-        /// Its name, as the caller gave it.
+        /// The name of the setting, as the caller gave it.
         name: &'n str,
-        /// Its value.
+        /// The value of the setting.
         value: Setting<'m>,
     },
     /// The device refused a setting.
     Refused {
-        /// Its name, as the caller gave it.
+        /// The name of the setting, as the caller gave it.
         name: &'n str,
         /// The refusal.
         error: smp::Error,
@@ -267,7 +269,7 @@ pub struct SettingsWalk<'n> {
 
 shown!(SettingsWalk<'_>, |walk| "SettingsWalk({} names, {:?})", walk.state.names().len(), walk.report);
 
-/// The progress of a [`SettingsWalk`]. `names` are those that are left.
+/// The progress of a [`SettingsWalk`]. `names` are the remaining ones.
 enum Naming<'n> {
     /// Before the next setting. Exits: `Reading`, `Ended` if none is left.
     Idle { names: &'n [&'n str] },
@@ -278,7 +280,7 @@ enum Naming<'n> {
 }
 
 impl<'n> Naming<'n> {
-    /// The settings that are left, without the one that is asked for.
+    /// The remaining settings, without the one that is being read.
     const fn names(&self) -> &'n [&'n str] {
         match self {
             Self::Idle { names } | Self::Reading { names, .. } => names,
@@ -294,7 +296,7 @@ impl<'n> SettingsWalk<'n> {
         Self { state: Naming::Idle { names }, max_size: None, report: WalkReport::NEW }
     }
 
-    /// Sets the longest value that is asked for, in bytes; the device may set a lower limit.
+    /// Sets the longest value that is requested, in bytes; the device may set a lower limit.
     #[must_use]
     pub const fn with_max_size(mut self, bytes: u32) -> Self {
         self.max_size = Some(bytes);

@@ -71,7 +71,7 @@ impl<'m> Incoming<'m> {
     ///
     /// # Errors
     ///
-    /// The peer: [`Error::INVALID`] if the payload is malformed or lacks a required key.
+    /// The peer: [`Error::INVALID`] if the payload is malformed or a required key is missing.
     pub fn decode<R: Decode<'m>>(&self) -> Result<R, Error> {
         R::decode(self.payload.0).or(Err(Error::INVALID))
     }
@@ -91,8 +91,8 @@ impl<'m> Incoming<'m> {
         reply.done(written)
     }
 
-    /// Does the work of [`answer`](Self::answer) up to the header: a group with many commands then
-    /// has one place that writes it, and one that refuses.
+    /// Does the work of [`answer`](Self::answer) up to the header. A group with many commands then
+    /// writes headers in one place and refuses requests in one place.
     pub(crate) fn write<R: Decode<'m>, E: Encode>(
         &self,
         reply: &mut Reply<'_>,
@@ -232,8 +232,8 @@ pub(super) struct AnswerBuffer<'t> {
 const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {
-    /// A buffer in `tx`, of which at most as much is used as the length in a header can express.
-    /// Without room for a header there is no room at all.
+    /// A buffer in `tx`: it uses at most the length that a header can express, and nothing if there
+    /// is no room for a header.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
         let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
@@ -242,7 +242,8 @@ impl<'t> AnswerBuffer<'t> {
         buffer
     }
 
-    /// Leaves room for `rc: 0`: see [`fill_gap`]. An error, which has its own code, drops it.
+    /// Leaves room for `rc: 0`: see [`fill_gap`]. An error response has its own code and drops the
+    /// gap.
     pub(super) fn leave_gap(&mut self) {
         let _ = self.writer.raw(&GAP);
     }
@@ -284,7 +285,7 @@ pub(super) fn fill_gap(response: &mut [u8]) -> Result<(), BufferFull> {
     match payload.split_first_chunk_mut() {
         Some((gap, [head @ (0xA0..=0xB6 | 0xBF), ..])) if *gap == GAP => {
             let [front, ..] = gap;
-            // A map that ends with a break has no number of keys.
+            // The head of a map that ends with a break has no number of keys.
             *front = head.wrapping_add(u8::from(*head != 0xBF));
             *head = 0;
             Ok(())
@@ -329,7 +330,7 @@ mod tests {
             (map(2, &[0xA2], &[]), Ok(with_rc(&map(2, &[0xA2], &[]), 0xA3))),
             (map(22, &[0xB6], &[]), Ok(with_rc(&map(22, &[0xB6], &[]), 0xB7))),
             (map(2, &[0xBF], &[0xFF]), Ok(with_rc(&map(2, &[0xBF], &[0xFF]), 0xBF))),
-            // For a map whose head would grow, and for payloads that are not maps.
+            // Refused: maps whose head would grow, and payloads that are not maps.
             (map(23, &[0xB7], &[]), Err(BufferFull)),
             (map(24, &[0xB8, 24], &[]), Err(BufferFull)),
             (std::vec![], Err(BufferFull)),

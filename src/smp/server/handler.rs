@@ -23,6 +23,6 @@ pub trait AsyncHandler {
     /// # Cancellation
     ///
     /// Dropping the future leaves the request unanswered and not remembered: a repeat runs again.
-    /// The implementation decides what becomes of the work that it had begun.
+    /// The implementation decides what happens to work that it has begun.
     fn handle(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> impl Future<Output = Answer>;
 }

@@ -63,7 +63,7 @@ pub trait Memory {
     fn tick(&mut self, elapsed: Duration);
 
     /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
-    /// `tick`. A driver's time comes here.
+    /// `tick`. Drivers call this one.
     fn passed(&mut self, elapsed: Span) {
         self.tick(elapsed.to_duration());
     }

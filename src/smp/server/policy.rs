@@ -32,8 +32,8 @@ pub trait Policy {
     }
 
     /// The same as [`tick`](Self::tick), in the unit that a line counts in; by default it calls
-    /// `tick`. A driver's time comes here. A policy without a clock overrides it with nothing, so
-    /// that no time is converted.
+    /// `tick`. Drivers call this one. A policy without a clock overrides it with nothing, so that
+    /// no time is converted.
     fn passed(&mut self, elapsed: Span) {
         self.tick(elapsed.to_duration());
     }

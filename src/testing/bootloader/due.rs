@@ -10,7 +10,7 @@ pub(super) enum Due {
     Swap(SwapType),
     /// The image that a trailer asks for is damaged.
     Failed,
-    /// A trailer has a reason that MCUboot does not know, at which it stops.
+    /// A trailer has an unknown reason, at which MCUboot stops.
     Unknown,
 }
 

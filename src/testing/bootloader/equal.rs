@@ -9,7 +9,7 @@ use crate::mcuboot::slots::Slot;
 use crate::mcuboot::trailer::{Field, Flag, Magic};
 use crate::mcuboot::{Digest, Flags};
 
-/// The slots of an image that may still be chosen, and the one that was.
+/// The slots of an image that may still be chosen, and the chosen one.
 #[derive(Debug, Clone, Copy)]
 struct Choice {
     usable: [Option<Slot>; 2],
@@ -40,7 +40,7 @@ impl Flash<'_, '_> {
             for (image, choice) in choices.iter_mut().enumerate().take(self.images()) {
                 self.choose(image, choice, digest)?;
             }
-            // An image whose dependency is not met makes way for that of its other slot.
+            // An image whose dependency is not met makes way for the image in its other slot.
             let unmet = (0..self.images()).find(|image| self.images() > 1 && !self.is_met(*image, &choices));
             let Some(choice) = unmet.and_then(|image| choices.get_mut(image)) else { break };
             let Some(slot) = choice.active else { break };
@@ -70,7 +70,7 @@ impl Flash<'_, '_> {
         Ok(())
     }
 
-    /// Tries to start the image at a place; false if it cannot be.
+    /// Tries to start the image at a place; returns false if that is not possible.
     fn start<D: Digest>(&mut self, place: Place, digest: &mut D) -> bool {
         let Some(header) = self.header(place) else { return false };
         let loads = matches!(self.loader.mode, BootMode::RamLoad | BootMode::RamLoadRevert);
@@ -93,8 +93,8 @@ impl Flash<'_, '_> {
         true
     }
 
-    /// Returns true if the trailer allows a start, which it then notes. An image without a mark, or
-    /// one that was started before and not confirmed, is erased.
+    /// Returns true if the trailer allows a start, and records the start there. An image without a
+    /// mark, or one that was started before and not confirmed, is erased.
     fn first_or_confirmed(&mut self, place: Place) -> bool {
         let trailer = self.trailer(place.area);
         let failed = trailer.copy_done == Flag::Set && trailer.image_ok != Flag::Set;
@@ -108,7 +108,7 @@ impl Flash<'_, '_> {
         true
     }
 
-    /// Returns true if the image is made for RAM, and for an address that is there.
+    /// Returns true if the image is made for RAM, and for an address that exists.
     fn fits_ram(&self, place: Place) -> bool {
         let (Some(header), Some(len)) = (self.header(place), self.image_len(place)) else { return false };
         let start = size(header.load_address());

@@ -1,4 +1,4 @@
-//! The flash during a reset: plain memory, and where the slots are in it.
+//! The flash during a reset: plain memory, and the places of the slots in it.
 
 use super::Bootloader;
 use crate::mcuboot::slots::BootMode;
@@ -46,7 +46,7 @@ impl Pair {
     }
 }
 
-/// The reset cannot go on: MCUboot starts no image.
+/// The reset cannot continue: MCUboot starts no image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refused;
 
@@ -95,7 +95,7 @@ impl<'b, 'm> Flash<'b, 'm> {
         self.pairs.get(image).copied().unwrap_or(Pair::NONE)
     }
 
-    /// Returns `len` bytes; none if they are not all there.
+    /// Returns `len` bytes; none if some of them are outside the memory.
     pub(super) fn bytes(&self, at: usize, len: usize) -> &[u8] {
         self.memory.get(at..).and_then(|rest| rest.get(..len)).unwrap_or(&[])
     }

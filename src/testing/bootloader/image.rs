@@ -1,4 +1,4 @@
-//! Images: where they begin, whether they are good, and how long they may be.
+//! Images: their place, their validity and their greatest length.
 
 use super::Bootloader;
 use super::flash::{Area, Flash, Pair};
@@ -47,7 +47,7 @@ impl Flash<'_, '_> {
         self.bytes(at, place.area.end().saturating_sub(at))
     }
 
-    /// Returns the bytes of the longest image that is started.
+    /// Returns the length of the longest image that is started.
     pub(super) fn longest(&self, image: usize, area: Area) -> usize {
         let Pair { primary, secondary } = self.pair(image);
         let trailer = self.loader.trailer_len();
@@ -61,7 +61,7 @@ impl Flash<'_, '_> {
             }
             BootMode::SwapScratch => {
                 let counted = self.counted(image).saturating_mul(self.sector);
-                // The first sector of the trailer goes through the scratch area together with a
+                // The first sector of the trailer goes through the scratch area, which has a
                 // trailer of its own.
                 let trailer_at = counted.saturating_sub(trailer);
                 let end = [primary, secondary].map(|slot| (self.trailer_sector(slot).saturating_add(1)) * self.sector);
@@ -76,9 +76,9 @@ impl Flash<'_, '_> {
 
     /// Returns the sectors that MCUboot counts in both slots where it swaps through a scratch area.
     ///
-    /// If one slot is longer, MCUboot goes on counting after the list of the other one's sectors.
-    /// The memory there holds the next list; if that is too short for what slot 0 has more, MCUboot
-    /// counts none.
+    /// If one slot is longer, MCUboot continues to count after the list of the other slot's
+    /// sectors. The memory there holds the next list; if that is too short for the additional
+    /// sectors of slot 0, MCUboot counts none.
     fn counted(&self, image: usize) -> usize {
         let pair = self.pair(image);
         let next = if image + 1 < self.images() { self.pair(image + 1).secondary } else { self.scratch };
@@ -109,7 +109,7 @@ impl Flash<'_, '_> {
         self.from(place).iter().take(Header::MAGIC.len()).all(|byte| *byte == self.loader.erased)
     }
 
-    /// Returns true if there is the magic of a header.
+    /// Returns true if the magic of a header is at this place.
     pub(super) fn has_magic(&self, place: Place) -> bool {
         self.from(place).starts_with(&Header::MAGIC)
     }
@@ -134,13 +134,14 @@ impl Flash<'_, '_> {
         take(self.from(place), 20).map_or_else(Version::default, Version::from_bytes)
     }
 
-    /// Returns header, body and protected TLVs together, as the header announces them.
+    /// Returns the length of header, body and protected TLVs together, as the header announces
+    /// them.
     pub(super) fn announced(&self, place: Place) -> usize {
         Header::parse(self.from(place)).map_or(0, |header| size(header.hashed_len()))
     }
 
-    /// Finds the TLVs of an image where its header says, whatever the magic is; `None` if they are
-    /// not there.
+    /// Finds the TLVs of an image at the place that its header gives, whatever the magic is; `None`
+    /// if they are not there.
     fn areas(&self, place: Place) -> Option<Areas<'_>> {
         let bytes = self.from(place);
         let [hashed, protected] = [8, 10].map(|at| take(bytes, at).map(u16::from_le_bytes));
@@ -157,7 +158,7 @@ impl Flash<'_, '_> {
     }
 
     /// Returns the length of an image; 0 without the magic of a header, `None` if its TLVs are not
-    /// where the header says. They may end past the slot.
+    /// at the place that the header gives. They may end past the slot.
     pub(super) fn image_len(&self, place: Place) -> Option<usize> {
         if self.has_magic(place) { Some(self.areas(place)?.end) } else { Some(0) }
     }
@@ -168,8 +169,8 @@ impl Flash<'_, '_> {
         let counter = image.protected().only(Kind::SECURITY_COUNTER).ok().flatten();
         let counter = counter.and_then(|value| <[u8; 4]>::try_from(value).ok()).map(u32::from_le_bytes);
         let new = self.loader.security_counter.is_none_or(|least| counter.is_some_and(|counter| counter >= least));
-        // The hash of an encrypted image is that of its plain body, which takes MCUboot's key to
-        // check.
+        // The hash of an encrypted image is that of its plain body, which cannot be checked without
+        // MCUboot's key.
         let whole = header.flags().intersects(Flags::ENCRYPTED) || image.verify(digest).is_ok();
         whole && new && image.len() <= longest
     }

@@ -27,7 +27,7 @@ pub enum Boot {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Bootloader {
-    /// The way in which it starts an image.
+    /// The way in which the boot loader starts an image.
     pub mode: BootMode,
     /// The layout of the trailers.
     pub layout: Layout,
@@ -54,7 +54,7 @@ pub struct Bootloader {
     pub copies_all: bool,
     /// Starts the updater, in firmware-updater mode.
     pub enter_updater: bool,
-    /// Accepts encrypted images, without looking into them (`MCUBOOT_ENC_IMAGES`).
+    /// Accepts encrypted images, without decrypting them (`MCUBOOT_ENC_IMAGES`).
     pub encrypted: bool,
     /// The security counter that an image must have reached (`MCUBOOT_HW_ROLLBACK_PROT`).
     pub security_counter: Option<u32>,
@@ -63,7 +63,7 @@ pub struct Bootloader {
 }
 
 impl Bootloader {
-    /// Images that the model has at most.
+    /// The maximum number of images in the model.
     pub const IMAGES: usize = 2;
 
     /// The boot loader of a device with one image, in a flash whose smallest write and whose

@@ -9,14 +9,14 @@ impl Flash<'_, '_> {
         let pair = self.pair(image);
         let [from, to] = [pair.secondary, pair.primary];
         if self.loader.copies_all {
-            // With the trailer, whose mark is now in the primary slot and means nothing there.
+            // The copy includes the trailer, whose mark means nothing in the primary slot.
             self.erase(to.start, to.len);
             self.copy(from.start, to.start, to.len);
         } else {
             let len = self.image_len(Place { area: from, offset: 0 }).ok_or(Refused)?;
             self.erase(to.start, len.next_multiple_of(self.sector).min(to.len));
             self.clear_trailer(to);
-            // As MCUboot: one write unit too many where the length is a multiple of it.
+            // As in MCUboot, a length that is a multiple of the write unit becomes one unit longer.
             let len = len.saturating_add(self.write).saturating_sub(len.checked_rem(self.write).unwrap_or(0));
             if len > to.len {
                 return Err(Refused);

@@ -1,4 +1,4 @@
-//! The swap status: how far a swap had come when power failed.
+//! The swap status: the progress of a swap when power failed.
 //!
 //! Each step of a swap ends with a row, one write unit in the trailer that is no longer erased:
 //!
@@ -36,8 +36,8 @@ impl Status {
 /// A header is not at the place that the swap status names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoHeader {
-    /// True if it is that of the running image, which is not in the primary slot; MCUboot looks
-    /// nowhere else.
+    /// True if it is the header of the running image, which is not in the primary slot; MCUboot
+    /// looks nowhere else.
     pub(super) running: bool,
 }
 
@@ -78,7 +78,7 @@ impl Flash<'_, '_> {
         Ok(Status { in_primary: area == primary, rows, due })
     }
 
-    /// Returns the length of the scratch area; without one, that of any.
+    /// Returns the length of the scratch area; without one there is no limit.
     const fn longest_scratch(&self) -> usize {
         if self.scratch.len == 0 { usize::MAX } else { self.scratch.len }
     }
@@ -103,14 +103,14 @@ impl Flash<'_, '_> {
         begun.then_some(pair.primary)
     }
 
-    /// Returns the bytes that an interrupted swap is to swap.
+    /// Returns the number of bytes that an interrupted swap has to swap.
     pub(super) fn interrupted_size(&self, image: usize) -> usize {
         let primary = self.pair(image).primary;
         let scratch = self.loader.mode == BootMode::SwapScratch && self.is_marked(self.scratch);
         self.swap_size(if scratch { self.scratch } else { primary })
     }
 
-    /// Returns what the headers of both images announce, wherever the images are at this moment.
+    /// Returns the lengths that the headers of both images announce, wherever the images are now.
     pub(super) fn headers(&self, image: usize, status: &Status) -> Result<Announced, NoHeader> {
         let pair = self.pair(image);
         let slots = [pair.primary, pair.secondary].map(|area| Place { area, offset: 0 });

@@ -1,6 +1,6 @@
 //! The steps of a swap, in the three ways of MCUboot.
 //!
-//! Each way does the steps from a number of rows on, and so completes an interrupted swap as well.
+//! Each way performs the steps after a number of rows, and so also completes an interrupted swap.
 
 use super::due::Due;
 use super::flash::{Area, Flash, Refused};
@@ -10,27 +10,27 @@ use super::trailer::size;
 use crate::mcuboot::slots::BootMode;
 use crate::mcuboot::trailer::{Field, Flag, Magic, SwapType};
 
-/// A swap that runs.
+/// A running swap.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     image: usize,
     primary: Area,
     secondary: Area,
     kind: SwapType,
-    /// The bytes to swap.
+    /// The number of bytes to swap.
     len: usize,
-    /// Steps that were done before.
+    /// Steps that an earlier reset has completed.
     rows: usize,
     /// True if the trailer of the primary slot is already that of this swap.
     begun: bool,
     /// The lengths of both images up to their last TLVs.
     announced: Announced,
-    /// The bytes of the last TLVs of both images.
+    /// The lengths of the last TLVs of both images.
     tlvs: [u16; 2],
 }
 
 impl Flash<'_, '_> {
-    /// Swaps the slots; false if there is no room to do it.
+    /// Swaps the slots; returns false if there is no room for that.
     pub(super) fn swap(&mut self, image: usize, kind: SwapType, offset: usize, begun: bool) -> Result<bool, Refused> {
         let pair = self.pair(image);
         let places = [Place { area: pair.primary, offset: 0 }, Place { area: pair.secondary, offset }];
@@ -93,8 +93,8 @@ impl Flash<'_, '_> {
         self.write_magic(area);
     }
 
-    /// Makes the start of a revert look like that of another swap, in the secondary slot: power may
-    /// fail while the trailer of the primary one is written again.
+    /// Makes the start of a revert look like the start of any other swap, in the secondary slot:
+    /// power may fail while the trailer of the primary one is written again.
     fn mark_revert(&mut self, run: &Run) {
         if run.kind != SwapType::Revert || self.trailer(run.secondary).magic != Magic::Unset {
             return;

@@ -80,8 +80,8 @@ impl Flash<'_, '_> {
         }))
     }
 
-    /// Completes an interrupted swap, or decides what is due. The second value is true if a swap
-    /// was completed.
+    /// Completes an interrupted swap, or decides on the step that is due. The second value is true
+    /// if a swap was completed.
     fn prepare<D: Digest>(&mut self, image: usize, digest: &mut D) -> Result<(Plan, bool), Refused> {
         let pair = self.pair(image);
         let nothing = (Plan::NOTHING, false);
@@ -177,7 +177,8 @@ impl Flash<'_, '_> {
             && !Bootloader::reaches(self.version(place), self.version(primary))
     }
 
-    /// Returns true if each image finds the versions that it depends on, after what is due.
+    /// Returns true if each image finds the versions that it depends on, after the steps that are
+    /// due.
     fn all_met(&self, plans: &Plans) -> bool {
         let place = |image: usize| {
             let plan = plans.get(image)?;

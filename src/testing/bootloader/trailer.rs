@@ -1,4 +1,4 @@
-//! The trailers: where their fields are, how they are read and written.
+//! The trailers: the places of their fields, and how to read and write them.
 //!
 //! ```text
 //!   image … │ swap status │ swap_size │ [TLVs] │ swap_info │ copy_done │ image_ok │ magic │
@@ -15,7 +15,7 @@ use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 const MAX_ALIGN: usize = 512;
 
 impl Bootloader {
-    /// Returns the bytes of the trailer without the rows of the swap status.
+    /// Returns the length of the trailer without the rows of the swap status.
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
         // Swap with offset has one more field.
@@ -23,7 +23,7 @@ impl Bootloader {
         size(Layout::MAGIC_LEN.next_multiple_of(align).saturating_add(4 * align).saturating_add(extra))
     }
 
-    /// Returns the rows of the swap status for each sector of an image.
+    /// Returns the number of rows in the swap status for each sector of an image.
     pub(super) const fn rows_per_sector(&self) -> usize {
         match self.mode {
             BootMode::SwapOffset => 2,
@@ -32,18 +32,18 @@ impl Bootloader {
         }
     }
 
-    /// Returns the bytes of a slot's trailer.
+    /// Returns the length of a slot's trailer.
     pub(super) fn trailer_len(&self) -> usize {
         let rows = self.rows_per_sector().saturating_mul(size(self.max_sectors));
         rows.saturating_mul(size(self.write)).saturating_add(self.fields_len())
     }
 
-    /// Returns the bytes of the trailer of the scratch area, which has the rows of one sector.
+    /// Returns the length of the scratch area's trailer, which has the rows of one sector.
     pub(super) fn scratch_trailer_len(&self) -> usize {
         self.rows_per_sector().saturating_mul(size(self.write)).saturating_add(self.fields_len())
     }
 
-    /// Returns the bytes from the end of an area back to a field.
+    /// Returns the distance from the end of an area back to a field.
     pub(super) const fn back_to(&self, field: Field) -> u32 {
         match (field, self.mode) {
             (Field::SwapSize, BootMode::SwapOffset) => self.layout.from_end(field) + self.layout.align(),
@@ -110,19 +110,19 @@ impl Flash<'_, '_> {
         self.put(self.field(area, Field::SwapInfo(kind)), &[number << 4 | kind as u8]);
     }
 
-    /// Writes the bytes that are swapped.
+    /// Writes the number of bytes that are swapped.
     pub(super) fn write_swap_size(&mut self, area: Area, len: usize) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.put(self.field(area, Field::SwapSize), &len.to_le_bytes());
     }
 
-    /// Returns the bytes that are swapped.
+    /// Returns the number of bytes that are swapped.
     pub(super) fn swap_size(&self, area: Area) -> usize {
         take(self.bytes(self.field(area, Field::SwapSize), 4), 0).map_or(0, |bytes| size(u32::from_le_bytes(bytes)))
     }
 
-    /// Returns the address of the bytes of both images after their hashed parts, which only a swap
-    /// with an offset keeps.
+    /// Returns the address of the lengths of both images after their hashed parts, which only a
+    /// swap with an offset keeps.
     fn tlv_lens_at(&self, area: Area) -> usize {
         area.end().saturating_sub(size(self.loader.layout.from_end(Field::SwapSize)))
     }
@@ -137,7 +137,7 @@ impl Flash<'_, '_> {
         [[a, b], [c, d]].map(u16::from_le_bytes)
     }
 
-    /// Sets the flag that ends a trial, unless something is there already.
+    /// Sets the flag that ends a trial, unless its place is already written.
     pub(super) fn confirm(&mut self, area: Area) {
         if self.trailer(area).image_ok == Flag::Unset {
             self.write_flag(area, Field::ImageOk);
@@ -150,7 +150,7 @@ impl Flash<'_, '_> {
     }
 }
 
-/// Addresses of the target fit those of the host: a length that does not is too long for anything.
+/// Converts a length to that of the host; one that does not fit becomes longer than any slot.
 pub(super) fn size(len: u32) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }

@@ -7,7 +7,7 @@ use crate::bsmp::variable::{self, Variable};
 use crate::bsmp::{Refusal, Version};
 use crate::shown::shown;
 
-/// The entities of a node, found out or known beforehand. The id of an entity is its place in its
+/// The entities of a node, discovered or known beforehand. The id of an entity is its place in its
 /// list.
 ///
 /// For a node whose lists are wrong or missing, write one down as a constant.
@@ -17,16 +17,16 @@ use crate::shown::shown;
 pub struct Directory<'d> {
     /// The version of the protocol that the node speaks.
     pub version: Version,
-    /// Its variables, in the order of their ids.
+    /// The variables, in the order of their ids.
     pub variables: &'d [Variable],
-    /// Its groups, the three standard ones first.
+    /// The groups, the three standard ones first.
     pub groups: &'d [Group],
-    /// Its curves, in the order of their ids.
+    /// The curves, in the order of their ids.
     pub curves: &'d [Curve],
-    /// The checksums of its curves, calculated before the node was asked. May be shorter than
+    /// The checksums of the curves, calculated before the node was asked. May be shorter than
     /// `curves`.
     pub checksums: &'d [Digest],
-    /// Its functions, in the order of their ids.
+    /// The functions, in the order of their ids.
     pub functions: &'d [Function],
 }
 
@@ -61,8 +61,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`],
-    /// [`Refusal::ReadOnly`].
+    /// The refusal with which the node would answer: [`Refusal::InvalidId`],
+    /// [`Refusal::InvalidSize`], [`Refusal::ReadOnly`].
     pub fn write<'a>(&self, id: u8, value: &'a [u8]) -> Result<variable::Write<'a>, Refusal> {
         let variable = self.variables.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
         if value.len() != usize::from(variable.size) {
@@ -78,8 +78,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`],
-    /// [`Refusal::ReadOnly`].
+    /// The refusal with which the node would answer: [`Refusal::InvalidId`],
+    /// [`Refusal::InvalidSize`], [`Refusal::ReadOnly`].
     pub fn write_group<'a>(&self, id: u8, values: &'a [u8]) -> Result<group::Write<'a>, Refusal> {
         let group = self.groups.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
         if values.len() != self.size(group) {
@@ -95,7 +95,8 @@ impl<'d> Directory<'d> {
     ///
     /// # Errors
     ///
-    /// The refusal that the node would answer: [`Refusal::InvalidId`], [`Refusal::InvalidSize`].
+    /// The refusal with which the node would answer: [`Refusal::InvalidId`],
+    /// [`Refusal::InvalidSize`].
     pub fn execute<'a>(&self, id: u8, input: &'a [u8]) -> Result<function::Execute<'a>, Refusal> {
         let function = self.functions.get(usize::from(id)).ok_or(Refusal::InvalidId)?;
         if input.len() == usize::from(function.input) {
@@ -109,8 +110,7 @@ impl<'d> Directory<'d> {
 /// The storage of a [`Discovery`](super::Discovery). More entities than fit are an error, so choose
 /// the lengths to fit your nodes.
 ///
-/// With fewer `checksums` than curves only the checksums of the first ones are asked for; with
-/// none, none.
+/// With fewer `checksums` than curves, only the checksums of the first curves are requested.
 #[expect(clippy::exhaustive_structs, reason = "the caller fills it in")]
 pub struct Storage<'s> {
     /// Room for up to 128 variables.

@@ -52,19 +52,19 @@ impl Polled {
         Self { address, counters, misses: 0, asked: Duration::ZERO, resumes: Duration::ZERO }
     }
 
-    /// Its address.
+    /// The address of the node.
     #[must_use]
     pub const fn address(&self) -> Option<Address> {
         self.address
     }
 
-    /// Its counts.
+    /// The counts of the node.
     #[must_use]
     pub const fn counters(&self) -> PollCounters {
         self.counters
     }
 
-    /// Returns whether its last two requests had no answer: it is asked again after a pause.
+    /// Returns true if the last two requests had no answer: the node is asked again after a pause.
     #[must_use]
     pub const fn is_dead(&self) -> bool {
         self.misses > 1
@@ -96,7 +96,7 @@ enum What {
 }
 
 impl Poll {
-    /// Reads a variable of the node at this place of the list, once in each `interval`; with an
+    /// Reads a variable of the node at this index of the list, once in each `interval`; with an
     /// interval of zero as often as the line allows.
     #[must_use]
     pub const fn variable(node: usize, read: variable::Read, interval: Duration) -> Self {
@@ -109,7 +109,7 @@ impl Poll {
         Self { node, what: What::Group(read), interval, due: Duration::ZERO }
     }
 
-    /// The place of its node in the list.
+    /// The index of the node in the list.
     #[must_use]
     pub const fn node(&self) -> usize {
         self.node
@@ -141,11 +141,11 @@ pub enum PollEvent<'m> {
         /// The bytes, borrowed from the message.
         value: &'m [u8],
     },
-    /// The node refuses.
+    /// The node refused the poll.
     Refused {
         /// The place of the poll in the list.
         poll: usize,
-        /// Its refusal.
+        /// The refusal.
         error: Error,
     },
 }

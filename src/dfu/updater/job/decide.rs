@@ -108,7 +108,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
             Route::Answer { off, matched } => self.uploaded(off, matched),
             Route::Again => {
                 let (off, len) = (self.updater.upload.off(), self.updater.upload.len);
-                // Its refusal ends the upload.
+                // A refusal by the application ends the upload.
                 if let Err(error) = self.updater.loader.check(piece.data, len) {
                     self.updater.session = Session::Idle;
                     return Err(error);
@@ -134,7 +134,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         if piece.end().is_none_or(|end| end > len) {
             return Err(Error::Overrun);
         }
-        // Before the session ends: a chunk that is refused leaves the upload as it is.
+        // Checked before the session ends: a chunk that is refused leaves the upload as it is.
         if piece.sha.len() > Key::MAX_LEN {
             return Err(Error::InvalidHash);
         }
@@ -272,7 +272,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
                     self.uploaded(off, None);
                 }
             }
-            // They decide as soon as they have read.
+            // These stages decide as soon as the read has ended.
             Stage::Sweep { .. } | Stage::Head(_) | Stage::Done(_) => {}
         }
         Ok(())

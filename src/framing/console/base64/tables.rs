@@ -1,5 +1,5 @@
-//! The alphabet as tables: of 192 bytes, with one load for each symbol; on a host another 12 KiB,
-//! with one load for two symbols to write, and no arithmetic for symbols that are read.
+//! The alphabet as tables of 192 bytes, with one load for each symbol. A host has another 12 KiB:
+//! one load encodes two symbols, and decoding a symbol needs no arithmetic.
 
 use ::base64::alphabet::Alphabet;
 
@@ -11,7 +11,7 @@ const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 const _: () = assert!(Alphabet::new(SYMBOLS).is_ok());
 
 static ENCODE: [u8; 64] = encode_table();
-/// The values of ASCII. For all bytes the table would take 128 bytes more.
+/// The values of ASCII characters. A table for all bytes would take 128 more bytes.
 static DECODE: [u8; 128] = decode_table();
 
 /// Returns the symbol of the low six bits.
@@ -24,7 +24,7 @@ pub(super) fn value(symbol: u8) -> u8 {
     symbol & INVALID | ascii(symbol)
 }
 
-/// Returns the same for a byte of ASCII; of another byte, the highest bit does not count.
+/// Does the same for an ASCII character; the highest bit of any other byte is ignored.
 pub(super) fn ascii(symbol: u8) -> u8 {
     DECODE.get(usize::from(symbol & !INVALID)).copied().unwrap_or(INVALID)
 }
@@ -33,8 +33,8 @@ pub(super) fn ascii(symbol: u8) -> u8 {
 #[cfg(any(not(target_os = "none"), test))]
 static PAIRS: [u16; 4096] = pairs_table();
 
-/// The bits of a symbol at the first to the last place of a group of four, whose first byte is
-/// lowest; [`STRAY`] for other bytes.
+/// The bits of each symbol at each of the four places of a group, whose first byte is lowest;
+/// [`STRAY`] for other bytes.
 #[cfg(any(not(target_os = "none"), test))]
 static PLACES: [[u32; 256]; 4] = [places_table(0), places_table(1), places_table(2), places_table(3)];
 

@@ -1,12 +1,12 @@
-//! Both ends of a frame on a host: each at once, if `out` and the line hold it.
+//! Writes each end of a frame in one step on a host, if `out` and the line have room for it.
 
 use super::{Encoder, short, with_crc};
 use crate::framing::console::base64;
 use crate::framing::console::packet::Marker;
 
 impl Encoder {
-    /// Writes the marker and the group of LEN; returns the number of bytes, 0 if they are left to
-    /// the states.
+    /// Writes the marker and the group of LEN; returns the number of bytes, 0 if the state machine
+    /// has to write them.
     pub(super) fn begin(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let marker = Marker::Start.bytes();
         if self.pending != marker.into() || self.left != with_crc(message) {
@@ -23,14 +23,14 @@ impl Encoder {
         6
     }
 
-    /// Writes what triples leave of the message, the CRC and the last line feed; returns the number
-    /// of bytes, 0 if they are left to the states.
+    /// Writes the bytes of the message after its last triple, the CRC and the last line feed;
+    /// returns the number of bytes, 0 if the state machine has to write them.
     pub(super) fn end(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let (2..=4, 2..) = (self.left, self.groups) else { return 0 };
         let Some([a, b, c, d, e, f, g, h, feed]) = out.first_chunk_mut() else { return 0 };
         let rest = message.get(usize::from(with_crc(message).wrapping_sub(self.left))..).unwrap_or_default();
         let mut bits = rest.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << 16 | u32::from(self.crc);
-        // To the top of six bytes, of which the first three are a group.
+        // Shifted to the top of six bytes, of which the first three are a group.
         bits <<= 8 * (4 - u32::from(self.left));
         let first = base64::encode_padded(bits >> 8, self.left.into());
         [*a, *b, *c, *d] = first.to_le_bytes();

@@ -1,5 +1,5 @@
-//! Runs of symbols on a host, which has flash for the short way: from the start of a packet to its
-//! end as most senders write it. All else is for the states.
+//! Decodes runs of symbols on a host, which has memory for a fast path: from the start of a packet
+//! to its end, as most senders write it. The state machine handles everything else.
 
 use super::{Line, Lines, Packet, Step};
 use crate::framing::console::base64::{self, Group};
@@ -9,8 +9,8 @@ use crate::framing::head::MIN_MESSAGE;
 
 impl<S: Store> Lines<S> {
     /// Decodes the symbols at the front of `input`: whole groups at once, and those of cut or
-    /// padded groups one by one. Goes on in the next line of the packet, and to its end, if they
-    /// follow. What is no symbol else stays there.
+    /// padded groups one by one. Continues in the next line of the packet, and to the end of the
+    /// packet, if they follow. Other bytes that are not symbols stay in `input`.
     #[inline(always)]
     pub(super) fn groups(&mut self, input: &mut &[u8]) -> Step {
         if self.line == Line::Outside && !self.is_open() {
@@ -41,10 +41,10 @@ impl<S: Store> Lines<S> {
                     }
                 }
             }
-            // Also the group that begins with LEN, which sets `end`.
+            // This loop also reads the group that begins with LEN, which sets `end`.
             let mut with = *group;
             while let (false, Some((symbol, after))) = (with.is_full(), rest.split_first()) {
-                // What is no symbol must leave no trace.
+                // A byte that is not a symbol must leave no trace in the group.
                 let before = with;
                 if !with.push(*symbol) {
                     with = before;
@@ -58,7 +58,8 @@ impl<S: Store> Lines<S> {
                 return Step::More;
             }
             *group = Group::EMPTY;
-            // Each read cuts a group: it is put together here, and most often has three bytes.
+            // The end of a read usually cuts a group, which is put together here; most have three
+            // bytes.
             if *have >= LEN
                 && let (Some((bits, 3)), Some(place)) = (with.bytes(), self.store.room(*have, *end).first_chunk_mut())
             {

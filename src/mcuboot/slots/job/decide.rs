@@ -19,7 +19,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         let (look, then) = match command {
             Command::List => (all, Then::List),
             Command::SetState { hash, confirm } => {
-                // Without marks, bootloaders ignore trailers: a mark would promise something that
+                // Without marks, bootloaders ignore trailers: a mark would promise a start that
                 // never happens.
                 if !self.slots.config().mode.kind.has_marks() {
                     return Err(Error::NotSupported);
@@ -82,7 +82,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 self.stage = Stage::Look { look: Look::new(upload.image, upload.image), then: Then::Resume };
             }
             Stage::Look { look, then } => match then {
-                // A write can fail silently: only what flash holds counts.
+                // A write can fail silently: only the contents of flash count.
                 Then::Marked(mark) => {
                     if !mark.is_set(self.slots.pairs) {
                         return Err(Error::FlashWrite);
@@ -166,8 +166,9 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         Ok(())
     }
 
-    /// Decides after a read that failed. What cannot be read is not there: flash with error
-    /// correction reports an error for what a power cut has torn, until it is erased.
+    /// Decides after a read that failed. Bytes that cannot be read count as missing: flash with
+    /// error correction reports an error for bytes that a power cut has torn, until they are
+    /// erased.
     #[inline(never)]
     pub(super) fn unreadable(&mut self) -> Result<(), Error> {
         let has_log = self.slots.config().has_log();
@@ -186,7 +187,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
                 self.stream();
                 return Ok(());
             }
-            // Not by `judge`: it would put the stack of a hash under this.
+            // Not by way of `judge`, which would add the stack of a hash.
             Stage::Sweep { read: Read::Blank, .. } => {
                 self.used();
                 return Ok(());
@@ -204,8 +205,8 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         self.stage = Stage::Wipe { target, from: 0, end: target.region().len, then: Wiped::Erased };
     }
 
-    /// Decides on a tail that is not erased as a whole: it is erased, unless a mark has to go
-    /// there.
+    /// Decides on a tail that is not erased as a whole: it is erased, unless a mark has to be
+    /// written there.
     fn torn(&mut self, mark: Option<Mark>) -> Result<(), Error> {
         if mark.is_some() {
             return Err(Error::DamagedTrailer);
@@ -223,7 +224,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
             Read::Trust(crc) if !has_log || self.slots.upload.crc.value() != crc => return self.route(),
             // The tail may have been written since, by a swap for example.
             Read::Trust(_) => self.clear(Wiped::Continue),
-            // To erase it again would only wear it out.
+            // Erasing it again would only wear it out.
             Read::Blank | Read::Gone => self.erased(),
             Read::Kept => return Err(Error::FlashErase),
             Read::Used => self.used(),
@@ -290,7 +291,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         Ok(())
     }
 
-    /// Lets the gate see the TLVs of an image whose hash is right, or begins to mark it.
+    /// Passes the TLVs of an image whose hash is right to the gate, or begins to mark the image.
     fn verified(&mut self, mark: Mark) -> Result<(), Error> {
         if !G::IS_ASKED {
             self.mark(mark);
@@ -336,7 +337,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
             return Err(Error::NoFreeSlot);
         }
         let target = pair.spare();
-        // An upload into the slot loses what it has written.
+        // An upload into the slot loses the bytes that it has written.
         self.stop(false);
         (self.slots.upload.image, self.slots.upload.target) = (image, target);
         self.stage = Stage::Sweep { address: target.region().start, left: target.region().len, read: Read::Blank };

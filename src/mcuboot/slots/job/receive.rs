@@ -63,7 +63,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         if header.hashed_len() > len {
             return Err(Error::InvalidHeader);
         }
-        // All of the image goes into flash, and only the rest is left out.
+        // All of the image is written to flash, and only the rest is left out.
         if G::TAKES_PADDED && header.hashed_len() > stored {
             return Err(Error::TooLarge);
         }
@@ -84,12 +84,12 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         let (target, shift) = (pair.upload(self.slots.config().shift()), self.slots.config().shift());
         let mut there =
             spare.header == Some(header) && spare.base == shift && Slots::<D, G, C>::is_file_hash(piece.sha);
-        // The hash of a padded file has its trailer, which is not in flash.
+        // The hash of a padded file covers its trailer, which is not in flash.
         if G::TAKES_PADDED && stored < len {
             there = false;
         }
         let is_unmarked = spare.trailer == Trailer::BLANK;
-        // The device's own rule comes after those of the protocol, which it may rely on.
+        // The device's own rule comes after those of the protocol, on which it may rely.
         self.offer(image, Some(header), len, piece.sha)?;
         self.stop(false);
         self.slots.upload.begin(image, target, len, piece.sha).ok_or(Error::InvalidHash)?;
@@ -150,7 +150,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
             return self.route();
         };
         let target = pair.upload(shift);
-        // The header of the file is in flash already, and the device may have changed its mind.
+        // The header of the file is in flash already, and the device's rule may have changed.
         let (header, image, len) = (pair.seen(pair.running().other()).header, upload.image, upload.len);
         let key = upload.key;
         self.offer(image, header, len, key.as_bytes())?;
@@ -171,7 +171,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         self.stage = Stage::Wipe { target, from, end: target.region().len, then };
     }
 
-    /// Asks the gate about an upload. Its refusal ends an upload that was to go on.
+    /// Asks the gate about an upload. Its refusal ends an upload that was to continue.
     fn offer(&mut self, image: u32, header: Option<Header>, len: u32, sha: &[u8]) -> Result<(), Error> {
         // A header that cannot be read is refused elsewhere.
         let Some(header) = &header else { return Ok(()) };
@@ -215,19 +215,20 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         }
     }
 
-    /// Returns the bytes of a file of this length that go into flash; `None` if it is too large.
+    /// Returns the number of bytes of a file of this length that are written to flash; `None` if it
+    /// is too large.
     fn stored(&self, pair: &Pair, len: u32) -> Option<u32> {
         padded::stored::<G>(pair, self.slots.config().shift(), self.slots.spare_flash().write, len)
     }
 
-    /// Returns the bytes of the current upload that go into flash.
+    /// Returns the number of bytes of the current upload that are written to flash.
     fn stored_part(&self) -> u32 {
         let Slots { pairs, upload, .. } = &*self.slots;
         look::pair(pairs, upload.image).and_then(|pair| self.stored(pair, upload.len)).unwrap_or(upload.len)
     }
 
-    /// Compares the rest of a chunk, which is a part of the trailer of a padded file. What is not
-    /// one ends the upload.
+    /// Compares the rest of a chunk, which is a part of the trailer of a padded file. Other bytes
+    /// end the upload.
     pub(super) fn compare_trailer(&mut self, stream: Stream) -> Result<(), Error> {
         let piece = self.piece()?;
         let erased = self.slots.spare_flash().erased;

@@ -20,8 +20,8 @@ pub struct ConnectReport {
 pub enum ConnectOutcome {
     /// Not ended; the routine may be run again.
     Unfinished,
-    /// The slave is there, and this many addresses, the first of the watches, were subscribed to or
-    /// refused it.
+    /// The slave is there. It has accepted or refused a subscription for each of the first
+    /// `watched` watches.
     Up {
         /// The mark of this start of the slave, for a [`Monitor`](crate::s3mp::routine::Monitor).
         boot: Boot,

@@ -11,14 +11,14 @@ use crate::smp::{Error, error};
 ///
 /// | refused | why |
 /// |---|---|
-/// | empty, longer than [`MAX_LEN`](Self::MAX_LEN), in several pieces, not UTF-8 | no file system agrees on it |
+/// | empty, longer than [`MAX_LEN`](Self::MAX_LEN), in several pieces, not UTF-8 | file systems do not agree on its meaning |
 /// | NUL and other control characters, `\` | ends a C string, or separates names elsewhere |
 /// | not starting with `/`, `//`, a trailing `/` | two spellings of one file |
 /// | `.` and `..` as a name | escapes the root, or a second spelling |
-/// | outside of the root | only the root is exposed |
+/// | outside the root | only the root is exposed |
 ///
-/// There is nothing left to normalise, so what was checked is what is opened. Symbolic links are
-/// the file system's business.
+/// Nothing is left to normalise, so the path that was checked is the path that is opened. Symbolic
+/// links are left to the file system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Path<'p> {
     whole: &'p str,
@@ -47,7 +47,7 @@ impl<'p> Path<'p> {
         clean.then_some(Self { whole, below })
     }
 
-    /// The path as the client sent it.
+    /// The whole path, root included, as the client sent it.
     #[must_use]
     pub const fn as_str(self) -> &'p str {
         self.whole

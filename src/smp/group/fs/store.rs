@@ -10,29 +10,29 @@ use crate::cbor::{Bytes, Text};
 use crate::shown::shown;
 use crate::smp::{Empty, Error, error};
 
-/// A file system, as far as this group needs one. Nothing stays open between two calls that the
-/// implementation does not keep open by itself.
+/// A file system, as far as this group needs one. Nothing stays open between two calls unless the
+/// implementation keeps it open.
 pub trait Files {
     /// Returns the length of a file in bytes.
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_NOT_FOUND`], [`error::fs::FILE_IS_DIRECTORY`] and their neighbours.
+    /// [`error::fs::FILE_NOT_FOUND`], [`error::fs::FILE_IS_DIRECTORY`] and similar codes.
     fn len(&mut self, path: Path<'_>) -> Result<u64, Error>;
 
-    /// Reads from `off` on; returns how many bytes, fewer than `into` holds only at the end of the
-    /// file.
+    /// Reads from `off` on; returns the number of bytes, which is less than the length of `into`
+    /// only at the end of the file.
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_READ_FAILED`] and its neighbours.
+    /// [`error::fs::FILE_READ_FAILED`] and similar codes.
     fn read(&mut self, path: Path<'_>, off: u64, into: &mut [u8]) -> Result<usize, Error>;
 
     /// Creates the file, or truncates it to nothing.
     ///
     /// # Errors
     ///
-    /// [`error::fs::FILE_OPEN_FAILED`] and its neighbours.
+    /// [`error::fs::FILE_OPEN_FAILED`] and similar codes.
     fn create(&mut self, path: Path<'_>) -> Result<(), Error>;
 
     /// Writes all of `data` at the end of the file, which is at `off`.
@@ -42,7 +42,7 @@ pub trait Files {
     /// [`error::fs::FILE_WRITE_FAILED`] if not all of it fits.
     fn append(&mut self, path: Path<'_>, off: u64, data: &[u8]) -> Result<(), Error>;
 
-    /// The file that was used last is no longer needed.
+    /// Called when the file that was used last is no longer needed.
     fn close(&mut self) {}
 }
 
@@ -63,8 +63,8 @@ enum Session {
 /// the next one, where the upload can continue. While no upload of this file is in progress it
 /// contains the length of the file, and only offset 0 begins one.
 ///
-/// `buffer` holds a piece of a file on its way to a response, or to a hash: pieces of a download
-/// are not longer.
+/// `buffer` holds a piece of a file that is sent or hashed, so a piece of a download is at most as
+/// long.
 pub struct Store<'b, F> {
     files: F,
     root: &'b str,
@@ -214,7 +214,8 @@ impl<F: Files> Commands for Store<'_, F> {
 
     #[inline]
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
-        // Parsed again where it is used; here, so that its error comes before that of the kind.
+        // Parsed again where the path is used. Parsed here too, so that its error comes before that
+        // of the kind.
         Path::parse(request.name, self.root)?;
         if request.len == Some(0) {
             return Err(Error::INVALID);

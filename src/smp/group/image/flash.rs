@@ -17,7 +17,7 @@ use crate::smp::{Empty, Encode, Error, Group, Op, Request, error};
 
 /// A command of the image group in progress.
 ///
-/// Run it on the flash, then [`finish`](Self::finish) it. To drop it is to leave the request
+/// Run it on the flash, then [`finish`](Self::finish) it. Dropping it leaves the request
 /// unanswered.
 pub struct Job<'j, D: Device + 'j>(State<'j, D>);
 
@@ -66,7 +66,8 @@ pub fn answer<D: Device, F: Flash>(device: &mut D, flash: &mut F, incoming: &Inc
 }
 
 /// Runs a command.
-// Not inlined, nor is the reading of the request: together they would need the stack of both.
+// Neither this nor the reading of the request is inlined: otherwise the stack would hold both at
+// once.
 #[inline(never)]
 fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command<'_>, reply: Reply<'_>) -> Answer {
     let mut job = device.begin(command);
@@ -76,7 +77,7 @@ fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command
 
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
-/// Nothing is read or written before.
+/// Nothing is read or written before the job runs.
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn begin<'j, D: Device>(device: &'j mut D, incoming: &Incoming<'j>) -> Job<'j, D> {
     if is_slot_info(incoming) {
@@ -93,8 +94,8 @@ fn is_slot_info(incoming: &Incoming<'_>) -> bool {
     (incoming.op(), incoming.command()) == (Op::Read, SlotInfo::COMMAND)
 }
 
-/// Reads a request. A string in several chunks is refused: no client sends data so, and a flash
-/// needs them in one piece.
+/// Reads a request. A string in several chunks is refused: no client sends data that way, and a
+/// flash needs it in one piece.
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 fn command<'m>(incoming: &Incoming<'m>) -> Result<Command<'m>, Error> {
     let whole = |bytes: Bytes<'m>| bytes.as_slice().ok_or(Error::INVALID);
@@ -152,7 +153,7 @@ impl<D: Device> Job<'_, D> {
     ///
     /// # Errors
     ///
-    /// The reason of a refusal, as the client is told; `error::image::UNKNOWN` if the job
+    /// The reason for a refusal, as it is sent to the client; `error::image::UNKNOWN` if the job
     /// was not run to its end.
     pub fn outcome(&self) -> Result<Option<Outcome>, Error> {
         match &self.0 {
@@ -271,8 +272,8 @@ impl<D: Device> Encode for StateList<'_, D> {
     }
 }
 
-/// `1.2.3`, or `1.2.3.4` if there is a build number. Without `core::fmt`, which a server needs
-/// nowhere else.
+/// `1.2.3`, or `1.2.3.4` if there is a build number. Written without `core::fmt`, which a server
+/// needs nowhere else.
 fn write_version(version: Version, out: &mut heapless::Vec<u8, 25>) {
     let Version { major, minor, revision, build } = version;
     let build = (build != 0).then_some(build);

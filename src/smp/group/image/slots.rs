@@ -40,18 +40,18 @@ payload!(response ImageSlots<'b> {
     max_image_size: "max_image_size",
 });
 
-/// The size of one slot, and how to upload to it.
+/// The size of one slot, and the number for uploads to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Slot {
     /// 0 primary, 1 secondary.
     pub slot: u32,
-    /// Its size in bytes; missing if the device could not open it.
+    /// The size of the slot in bytes; missing if the device could not open it.
     pub size: Option<u64>,
     /// The `image` of an upload to this slot; missing if there is none.
     pub upload_image_id: Option<u32>,
-    /// The reason why the slot could not be opened, a number of the device's own.
+    /// The reason why the slot could not be opened: a number of the device's own.
     pub rc: Option<i32>,
 }
 

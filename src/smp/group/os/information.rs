@@ -1,4 +1,4 @@
-//! Commands 7 and 8: what the firmware and the boot loader are.
+//! Commands 7 and 8: descriptions of the firmware and the boot loader.
 
 use crate::cbor::Text;
 use crate::smp::{Group, Op, Request, payload};
@@ -38,7 +38,8 @@ impl Request for Info<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BootLoader<'b> {
-    /// `None` asks for its name, `mode` how MCUboot boots, `active_b0_slot` Nordic's first stage.
+    /// `None` for the name, `mode` for MCUboot's boot mode, `active_b0_slot` for the active slot of
+    /// Nordic's first stage.
     pub query: Option<Text<'b>>,
 }
 
@@ -49,11 +50,11 @@ payload!(request BootLoader<'b> { query: "query" });
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct BootLoaderResponse<'b> {
-    /// Its name, `MCUboot`.
+    /// The name of the boot loader, `MCUboot`.
     pub bootloader: Option<Text<'b>>,
-    /// Its mode of booting: see [`mode_name`].
+    /// The boot mode: see [`mode_name`].
     pub mode: Option<i32>,
-    /// True if it refuses older images.
+    /// True if the boot loader refuses older images.
     pub no_downgrade: Option<bool>,
     /// The active slot of Nordic's first stage.
     pub active: Option<u32>,

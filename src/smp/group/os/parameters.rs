@@ -15,10 +15,11 @@ payload!(request Parameters {});
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ParametersResponse {
-    /// The size of one receive buffer in bytes. The longest message is 4 bytes shorter on the
-    /// console, and as long on other transports.
+    /// The size of one receive buffer in bytes. The longest message is 4 bytes shorter than that on
+    /// the console, and just as long on other transports.
     pub buf_size: u32,
-    /// The number of buffers. At most one less may be in flight: one holds the response.
+    /// The number of buffers. At most `buf_count - 1` requests may be in flight: one buffer holds
+    /// the response.
     pub buf_count: u32,
 }
 

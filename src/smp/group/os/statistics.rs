@@ -74,8 +74,8 @@ pub struct PoolStatistics {}
 
 payload!(request PoolStatistics {});
 
-/// The memory pools by name or number. A decoded response re-encodes byte for byte, with the keys
-/// that are no pools.
+/// The memory pools by name or number. A decoded response re-encodes byte for byte, including keys
+/// that are not pools.
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolStatisticsResponse<'b>(Pools<'b>);
@@ -96,11 +96,11 @@ enum Pools<'b> {
 pub struct Pool {
     /// Size of a block in bytes. Zephyr leaves it out for some heaps.
     pub block_size: Option<u64>,
-    /// All blocks of the pool, free or not.
+    /// The number of blocks in the pool, free or not.
     pub blocks: u64,
     /// The number of blocks that are free now.
     pub free: u64,
-    /// The fewest that were ever free.
+    /// The lowest number of blocks that were ever free.
     pub min: Option<u64>,
 }
 
@@ -151,7 +151,7 @@ impl<'b> PoolStatisticsResponse<'b> {
     }
 }
 
-/// Two of them are equal if their pools are, in whichever form they came.
+/// Two responses are equal if their pools are equal, in whichever form they came.
 impl PartialEq for PoolStatisticsResponse<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
@@ -170,7 +170,8 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
         let mut entries = reader.entries()?;
         while entries.more(&mut reader)? {
             let name = reader.text()?;
-            // The length first, so that a key in many pieces is read once, not once for each name.
+            // The length is compared first, so that a key in many pieces is read once, not once for
+            // each name.
             match name.as_bytes().len() {
                 6 if name == "mpools" => return Table::of(reader.item()?).map(|table| Self(Pools::Table(table))),
                 // A pool may have this name, too.

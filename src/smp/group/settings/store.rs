@@ -7,19 +7,19 @@ use crate::smp::{Empty, Error, error};
 
 /// A store of named values, as far as this group needs one.
 pub trait Settings {
-    /// Copies the value of a setting to the front of `into`; returns its whole length, which may be
-    /// more than fits.
+    /// Copies the value of a setting to the front of `into`; returns the whole length of the value,
+    /// even if `into` is shorter.
     ///
     /// # Errors
     ///
-    /// [`error::settings::KEY_NOT_FOUND`] and its neighbours.
+    /// [`error::settings::KEY_NOT_FOUND`] and similar codes.
     fn get(&mut self, name: &str, into: &mut [u8]) -> Result<usize, Error>;
 
     /// Sets a value until the next restart.
     ///
     /// # Errors
     ///
-    /// [`error::settings::WRITE_NOT_SUPPORTED`] and its neighbours.
+    /// [`error::settings::WRITE_NOT_SUPPORTED`] and similar codes.
     fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Error>;
 
     /// Deletes a setting.
@@ -76,7 +76,7 @@ impl<'b, S: Settings> Store<'b, S> {
     /// The longest name in bytes, as on Zephyr.
     pub const MAX_NAME: usize = 31;
 
-    /// Offers `settings`; `buffer` holds a value on its way.
+    /// Serves `settings`; `buffer` holds the value that is read or written.
     pub const fn new(settings: S, buffer: &'b mut [u8]) -> Self {
         Self { settings, buffer }
     }

@@ -20,7 +20,7 @@ impl<F: FnMut(&str, &mut Output<'_>) -> i32> Shell for F {
     }
 }
 
-/// The output of a command. What does not fit is cut off, as on Zephyr.
+/// The output of a command. Output that does not fit is cut off, as on Zephyr.
 pub struct Output<'o> {
     buffer: &'o mut [u8],
     len: usize,
@@ -43,7 +43,8 @@ impl fmt::Write for Output<'_> {
     }
 }
 
-/// Serves the shell group from a [`Shell`]. `line` bounds a command line, `output` what it prints.
+/// Serves the shell group from a [`Shell`]. `line` bounds the length of a command line, `output`
+/// that of its output.
 pub struct Runner<'b, S> {
     shell: S,
     line: &'b mut [u8],
@@ -53,7 +54,7 @@ pub struct Runner<'b, S> {
 shown!(['b, S] Runner<'b, S>, |it| "Runner({} + {} bytes)", it.line.len(), it.output.len());
 
 impl<'b, S: Shell> Runner<'b, S> {
-    /// Offers `shell`.
+    /// Serves `shell`, with buffers for the command line and its output.
     pub const fn new(shell: S, line: &'b mut [u8], output: &'b mut [u8]) -> Self {
         Self { shell, line, output }
     }

@@ -29,7 +29,7 @@ pub(super) fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64,
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lookups {
     count: u8,
-    /// The bytes that had been sent at the last one.
+    /// The number of bytes that had been sent at the last lookup.
     reached: u64,
 }
 
@@ -39,7 +39,7 @@ impl Lookups {
         self.reached > 0
     }
 
-    /// Counts one more; an error if it is one too many.
+    /// Counts one more lookup; fails if it is one too many.
     pub(super) fn again(&mut self, reached: u64, most: u8) -> Result<(), Error> {
         self.count = if reached > self.reached { 0 } else { self.count.saturating_add(1) };
         self.reached = reached;

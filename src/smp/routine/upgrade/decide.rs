@@ -1,4 +1,4 @@
-//! The transitions between the stages: what each list, refusal and silence leads to.
+//! The transitions between the stages: the effects of lists, refusals and silence.
 
 use super::stage::{Moment, Stage, look};
 use super::{AGAIN, Upgrade};
@@ -30,7 +30,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 self.notes.add(Note::ResetUnanswered);
                 self.stage = Stage::Reopening(*moment);
             }
-            // The device may have taken the mark and restarted: the list shows it.
+            // The device may have made the mark and restarted: the list shows it.
             (Stage::Marking(_), Error::TimedOut) if self.marks > 0 => {
                 self.marks = self.marks.saturating_sub(1);
                 self.notes.add(Note::MarkUnanswered);
@@ -45,7 +45,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// The upload of an item has ended.
+    /// Called when the upload of an item has ended.
     pub(super) fn uploaded(&mut self, client: &Client) {
         match self.upload.report().outcome {
             UploadOutcome::Done { already_present, .. } => {
@@ -66,17 +66,17 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// The device refused the upload or the mark: because of another image, because what was found
-    /// there is damaged, or for good.
+    /// Handles the refusal of an upload or a mark: because of another image, because the image
+    /// found there is damaged, or for any other reason.
     pub(super) fn refused(&mut self, version: Version, error: smp::Error, retries: u8) {
         let in_the_way = self.find(|item| item.seen.in_the_way).is_some();
         let was_found = self.items.as_ref().get(self.at).is_some_and(|item| item.task == Task::Mark(Origin::Found));
         match self.settles.checked_sub(1) {
             // A reset ends the trial of the other image, or starts the pending one. Without the
-            // list's evidence the refusal may mean anything else, and a reset would be for nothing.
+            // list's evidence the refusal may mean anything else, and a reset would be pointless.
             Some(settles) if in_the_way && self.settings.settle && in_use(error) => {
                 self.settles = settles;
-                // Announced; the list has to show that it has ended.
+                // Noted in advance; the list has to show that the trial has ended.
                 self.notes.add(Note::InTheWay);
                 self.upload.restart();
                 self.stage = Stage::Resetting(Call::new(0), Moment::Before);
@@ -92,7 +92,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Sets what is left to do for the current item, and where it is now.
+    /// Sets the next task of the current item, and its place on the device.
     pub(super) fn done(&mut self, task: Task, place: Option<Place>) {
         if let Some(item) = self.items.as_mut().get_mut(self.at) {
             item.task = task;
@@ -100,12 +100,13 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Finds the first item of which this is true.
+    /// Finds the first item for which `is_it` returns true.
     pub(super) fn find(&self, is_it: impl Fn(&Item<S>) -> bool) -> Option<usize> {
         self.items.as_ref().iter().position(is_it)
     }
 
-    /// Makes the first item of which this is true the current one; returns whether there is one.
+    /// Makes the first item for which `is_it` returns true the current one; returns false if there
+    /// is none.
     pub(super) fn at(&mut self, is_it: impl Fn(&Item<S>) -> bool) -> bool {
         let found = self.find(is_it);
         self.at = found.unwrap_or(self.at);
@@ -123,8 +124,9 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             self.stage = Stage::Marking(Call::new(retries));
         } else if let Some(at) = self.items.as_ref().iter().rposition(|item| item.task == Task::Confirm) {
             // Also before a reset, which would end the trial of an image that is wanted. The last
-            // one comes first, because devices refuse to confirm another image than 0 rather than
-            // image 0, which is then still on trial, so that both fall back together.
+            // image comes first: devices are more likely to refuse the confirmation of another
+            // image than that of image 0, which is then still on trial, so that both fall back
+            // together.
             self.at = at;
             self.stage = Stage::Confirming(Call::new(retries));
         } else if self.at(|item| item.seen.place < Place::OnTrial) {
@@ -159,11 +161,11 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.end(UpgradeOutcome::Unknown(doubt));
     }
 
-    /// The list has come, or a refusal to give it.
+    /// Handles the list, or the refusal to send it.
     pub(super) fn looked(&mut self, moment: Moment, seen: Result<Survey, client::Error>, retries: u8) {
         let survey = match seen {
             Ok(survey) => {
-                // Before the upload a version proves nothing, so it decides nothing: see `plan`.
+                // Before the upload a version proves nothing, so it does not count: see `plan`.
                 if moment != Moment::Before && self.find(|item| item.seen.by_version).is_some() {
                     self.notes.add(Note::ByVersion);
                 }
@@ -194,7 +196,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                     self.next(retries);
                 }
                 // The mark was not made, so it is requested again. A second one without a response
-                // is the end.
+                // ends the upgrade.
                 _ => self.next(retries),
             },
             (_, None) => self.doubt(Doubt::NoState),
@@ -204,7 +206,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Handles the list after the uploads: which images have to be marked?
+    /// Handles the list after the uploads: finds the images that have to be marked.
     fn stored(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             if item.task == Task::Mark(Origin::Uploaded) && needs_no_mark(&item.seen, survey) {
@@ -219,7 +221,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// Handles the list after the reset: which images run?
+    /// Handles the list after the reset: checks that all images run.
     fn booted(&mut self, survey: Survey, retries: u8) {
         if !survey.active {
             return self.doubt(Doubt::NothingRuns);
@@ -259,8 +261,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// Handles the list after a second reset, because not all images came up: have the others
-    /// fallen back?
+    /// Handles the list after a second reset, made because not all images had started: checks that
+    /// the others have fallen back.
     fn fallen_back(&mut self) {
         let runs = |place| self.find(|item| item.seen.place == place).is_some();
         match (runs(Place::OnTrial), self.resets.checked_sub(1)) {
@@ -276,7 +278,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.end(UpgradeOutcome::Reverted);
     }
 
-    /// Handles the list after the confirmations: does every image stay?
+    /// Handles the list after the confirmations: checks that every image stays.
     fn verified(&mut self) {
         if self.at(|item| item.seen.place < Place::OnTrial) {
             self.end(UpgradeOutcome::Reverted);
@@ -290,7 +292,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
     }
 }
 
-/// Returns true if an image that was uploaded is started without a mark, or has one.
+/// Returns true if an uploaded image is started without a mark, or is marked already.
 fn needs_no_mark(seen: &Seen, survey: Option<Survey>) -> bool {
     match (survey, seen.place) {
         (None, _) => false,

@@ -1,4 +1,4 @@
-//! The plan, before anything is sent: the steps for each image, and what would go wrong.
+//! The plan, before anything is sent: the steps for each image, and the faults found in advance.
 
 use core::cmp::Ordering;
 
@@ -30,8 +30,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 (_, Place::Stored | Place::Primary) => Task::Mark(Origin::Found),
             };
             if item.task == Task::Upload {
-                // What was found does not count as this image: the one uploaded has yet to be
-                // started.
+                // The image that was found does not count: the uploaded one has yet to be started.
                 item.seen.place = Place::Absent;
             }
         }
@@ -62,7 +61,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// The device has reported its slots, or has not.
+    /// Called when the device has reported its slots, or has refused to.
     pub(super) fn measured(&mut self, retries: u8) {
         if let Stage::Ended(..) = self.stage {
             return;
@@ -75,7 +74,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.begin(retries);
     }
 
-    /// Begins what was planned, unless it is not wanted.
+    /// Begins the plan, unless only the plan was requested.
     fn begin(&mut self, retries: u8) {
         let is_older = |item: &Item<S>, most| {
             item.seen.place < Place::OnTrial && item.seen.against.is_some_and(|against| against <= most)
@@ -107,7 +106,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.next(retries);
     }
 
-    /// The steps that are left, from the first one on.
+    /// Returns the first of the remaining steps, with all those after it.
     fn planned(&self) -> Option<Plan> {
         let any = |is_it: fn(&Item<S>) -> bool| self.find(is_it).is_some();
         match () {
@@ -120,7 +119,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
     }
 }
 
-/// The largest image that the slots of one number can hold.
+/// Returns the length of the largest image that the slots of one number can hold.
 fn largest(slots: &ImageSlots<'_>) -> Option<u64> {
     slots.max_image_size.or_else(|| slots.slots.iter().filter_map(|slot| slot.size).max())
 }

@@ -28,18 +28,18 @@ pub(super) enum Stage {
     /// Asks for the list until the boot time has passed. Exits: those of `Looking`; itself,
     /// when the retries of a request have ended but not the boot time.
     Booting { call: Call<ReadState>, moment: Moment, boot: Boot },
-    /// Asks for the slots: which numbers there are, and how large an image may be. Exits: as
-    /// `Looking`, but itself.
+    /// Asks for the slots: the image numbers of the device, and the largest image for each. Exits:
+    /// those of `Looking`, except itself.
     Measuring(Call<SlotInfo>),
     /// An upload is running. Exits: itself, with the next image; `Looking`; `Resetting`, to settle;
     /// `Ended`.
     Uploading,
     /// Marks an image for test. Exits: itself, with the next image; `Resetting`; `Uploading`, if
-    /// what was found is damaged; `Reopening`, without a response; `Ended`.
+    /// the image found is damaged; `Reopening`, without a response; `Ended`.
     Marking(Call<WriteState<'static>>),
     /// Resets. Exits: `Reopening`, `Ended`.
     Resetting(Call<Reset>, Moment),
-    /// The driver is to open the port again. Exit: `Resting`.
+    /// The driver has to open the port again. Exit: `Resting`.
     Reopening(Moment),
     /// Silence while the device restarts. Exit: `Booting`.
     Resting { moment: Moment },
@@ -70,9 +70,9 @@ pub(super) enum Moment {
 /// The time since the device restarted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Boot {
-    /// The time that was waited so far.
+    /// The time waited so far.
     pub(super) waited: Duration,
-    /// The time that the present attempt waits.
+    /// The time that the current attempt waits.
     pub(super) attempt: Duration,
 }
 
@@ -82,6 +82,6 @@ pub(super) const fn look(moment: Moment, retries: u8) -> Stage {
 
 pub(super) const fn boot(moment: Moment) -> Stage {
     let boot = Boot { waited: Duration::ZERO, attempt: Duration::ZERO };
-    // The boot time ends it, not a number of attempts.
+    // The boot time ends the attempts, not their number.
     Stage::Booting { call: Call::new(u8::MAX), moment, boot }
 }

@@ -16,12 +16,12 @@ use crate::smp::routine::{Call, Error};
 use crate::smp::{self, Request, error};
 use crate::source::Source;
 
-/// The least time for which an attempt counts while the device boots, so that the boot time ends
-/// also for a client that does not wait.
+/// The least time that counts for an attempt while the device boots, so that the boot time also
+/// ends for a client that does not wait.
 const LEAST_ATTEMPT: Duration = Duration::from_millis(1);
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// Takes one step; `None` if the stage has changed and has to be asked again.
+    /// Takes one step; returns `None` if the stage has changed and has to be polled again.
     pub(super) fn step(&mut self, client: &mut Client, tx: &mut [u8]) -> Option<Step> {
         let usual = client.timeout();
         let item = self.items.as_mut().get_mut(self.at);
@@ -68,13 +68,13 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Handles a message; returns whether it was one of ours.
+    /// Handles a message; returns true if it belongs to the upgrade.
     pub(super) fn hear(&mut self, client: &mut Client, message: &[u8]) -> bool {
         let retries = client.retries();
         let heard = match &mut self.stage {
             Stage::Uploading => {
                 let heard = self.upload.receive(client, message).is_some();
-                // At once, so that the event names the next step before it is sent.
+                // Continues at once, so that the event names the next step before it is sent.
                 if self.upload.has_ended() {
                     self.uploaded(client);
                 }
@@ -147,8 +147,8 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
     }
 }
 
-/// Marks or confirms an item. Without a hash a device takes image 0 for meant, whatever the job is
-/// about.
+/// Marks or confirms an item. Without a hash a device assumes image 0, whatever the image of the
+/// item.
 fn write<S: Source>(
     call: &mut Call<WriteState<'static>>,
     item: Option<&mut Item<S>>,

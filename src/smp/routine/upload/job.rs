@@ -1,4 +1,4 @@
-//! An upload without its source, so that an upgrade of several images needs one.
+//! An upload without its source, so that an upgrade of several images needs only one.
 
 use core::cmp::Ordering;
 use core::time::Duration;
@@ -89,7 +89,7 @@ impl Job {
         }
     }
 
-    #[inline(never)] // As `step`: the two never run at once.
+    #[inline(never)] // As `step`: the two never run at the same time.
     fn hear(&mut self, client: &mut Client, message: &[u8]) -> Result<(), Error> {
         match &mut self.state {
             State::Sizing(sizing) => match sizing.receive(&mut self.course, client, message) {

@@ -23,7 +23,7 @@ use crate::time::Span;
 ///
 /// # Memory
 ///
-/// The caller's bytes: 48 for the writes (8 times fingerprint 4, seconds left 1, requests left 1),
+/// The caller's bytes: 48 for 8 writes (for each: fingerprint 4, seconds left 1, requests left 1),
 /// the rest for the response. With several peers, each needs 57 bytes and the length of a response.
 /// [`memory_len`](Self::memory_len) returns the sum.
 ///
@@ -31,7 +31,7 @@ use crate::time::Span;
 /// |---|---|---|---|
 /// | none: each repeat gets rc 10 | 0 | 57 | 228 |
 /// | success without a value, all errors | 32 | 89 | 356 |
-/// | and the states of two images | 250 | 307 | 1,228 |
+/// | also the states of two images | 250 | 307 | 1,228 |
 ///
 /// **Memory that is too short for the writes keeps nothing at all**, of any peer:
 /// [`peers`](Self::peers) is 0 then.
@@ -83,7 +83,7 @@ impl<'m> Answers<'m> {
     #[must_use]
     pub fn with_peers(self, peers: usize) -> PeerAnswers<'m> {
         let memory = self.record.memory;
-        // All zeros: every entry is free, and no peer was silent for any time (see `Front`).
+        // All zeros: every entry is free, and no peer has been silent (see `Front`).
         memory.fill(0);
         let part = memory.len().checked_div(peers).unwrap_or(0);
         PeerAnswers { memory, part, clock: self.clock, displaced: 0 }

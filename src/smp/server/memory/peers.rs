@@ -12,9 +12,9 @@ use crate::time::Span;
 /// The counterpart of [`Answers`](super::Answers) for several peers: see
 /// [`Answers::with_peers`](super::Answers::with_peers).
 ///
-/// If there is no room for another peer, it replaces one whose writes have all been forgotten, else
-/// the one that has been silent for longest, which is [counted](Self::displaced). Silence is
-/// counted in requests of other peers, up to 65,535.
+/// If there is no room for another peer, it replaces one whose writes have all been forgotten. If
+/// there is none, it replaces the one that has been silent for longest, and
+/// [counts](Self::displaced) that. Silence is counted in requests of other peers, up to 65,535.
 pub struct PeerAnswers<'m> {
     pub(super) memory: &'m mut [u8],
     /// The length of each peer's part, in bytes.
@@ -64,12 +64,11 @@ struct Part<'p> {
 /// The suitability of a part for the next write; the greatest is the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Merit {
-    /// Another peer has it; this many requests of others have arrived since the last one of that
-    /// peer.
+    /// It belongs to another peer, whose last request came this many requests of other peers ago.
     Silent(u16),
     /// No write is stored in it.
     Free,
-    /// The peer that sent the write has it.
+    /// It belongs to the peer that sent the write.
     Own,
 }
 
@@ -137,8 +136,8 @@ impl Memory for PeerAnswers<'_> {
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         let lifetime = self.clock.lifetime();
-        // In this order: the peer's own part, a free one, that of the peer that was silent for
-        // longest.
+        // In order of preference: the peer's own part, a free part, the part of the peer that has
+        // been silent for longest.
         let mut best = None;
         for part in self.parts() {
             let Front { peer: of, silent, .. } = Front::parse(part.front);

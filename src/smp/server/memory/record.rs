@@ -12,8 +12,8 @@ use crate::time::Span;
 pub(super) const SECONDS: u8 = 10;
 /// The number of further requests of its peer for which a write is remembered.
 pub(super) const REQUESTS: u8 = 128;
-/// The number of writes of a peer that are remembered, a power of two, so that places wrap by a
-/// mask.
+/// The number of writes of a peer that are remembered, a power of two, so that a mask wraps its
+/// index.
 pub(super) const WRITES: usize = 8;
 pub(super) const LAST: u8 = 7;
 
@@ -48,8 +48,8 @@ impl<'m> Record<'m> {
     pub(super) fn find(&mut self, request: &[u8], fingerprint: Option<u32>) -> Found {
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return Found::Nowhere };
         // Different requests may share a fingerprint. The header of the stored response names
-        // group, sequence number and command: if those differ, this is no repeat of the newest
-        // write.
+        // group, sequence number and command: if those differ, the request is not a repeat of the
+        // newest write.
         let other = self.len > 0 && what(room) != what(request);
         let (mut found, mut place) = (Found::Nowhere, 0_u8);
         for write in writes.chunks_exact_mut(WRITE) {
@@ -129,12 +129,12 @@ pub(super) fn what(message: &[u8]) -> Option<&[u8; 4]> {
 pub(super) struct Clock {
     /// The part of the second that has begun.
     begun: Span,
-    /// Nanoseconds that are no whole microsecond yet.
+    /// Nanoseconds that do not make up a whole microsecond yet.
     nanos: u16,
 }
 
 impl Clock {
-    /// Converts a time in nanoseconds; keeps the rest for the next one.
+    /// Converts a time to microseconds; keeps the remainder for the next call.
     pub(super) const fn lap(&mut self, elapsed: Duration) -> Span {
         Span::lap(elapsed, &mut self.nanos)
     }
@@ -144,7 +144,7 @@ impl Clock {
         const SECOND: Span = Span::floor(Duration::from_secs(1));
         self.begun = self.begun.saturating_add(elapsed);
         let mut passed = 0_u8;
-        // At most 4,294 times, after 71 minutes: a division takes more flash.
+        // At most 4,294 rounds, after 71 minutes: a division would take more flash.
         while self.begun >= SECOND {
             self.begun = self.begun.saturating_sub(SECOND);
             passed = passed.saturating_add(1);
