@@ -210,8 +210,8 @@ impl<'b, F: Framing> Line<'b, F> {
     }
 
     /// Sets whether the first request waits until the peer has had time for the preamble in front
-    /// of it: [`Framing::PREAMBLE_PAUSE`], 50 ms on a console and nothing elsewhere. True by default, and
-    /// right for a serial line, where somebody may have typed half a line already.
+    /// of it: [`Framing::PREAMBLE_PAUSE`], 50 ms on a console and nothing elsewhere. True by
+    /// default, and right for a serial line, where somebody may have typed half a line already.
     ///
     /// With false the preamble and the first request leave at once: for a connection that is new
     /// to the peer too, such as TCP, a pipe or Bluetooth. Keep true for a TCP port that passes its

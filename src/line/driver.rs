@@ -180,8 +180,8 @@ macro_rules! driver {
 
         impl<P, F: Framing, S> Link<'_, P, F, S> {
             /// Sets whether the first request waits until the peer has had time for the preamble in
-            /// front of it ([`Framing::PREAMBLE_PAUSE`]): true by default. False is for a connection that
-            /// is new to the peer too, such as TCP: see
+            /// front of it ([`Framing::PREAMBLE_PAUSE`]): true by default. False is for a
+            /// connection that is new to the peer too, such as TCP: see
             /// [`Line::with_preamble_pause`](crate::line::Line::with_preamble_pause).
             #[must_use]
             pub fn with_preamble_pause(self, pause: bool) -> Self {
