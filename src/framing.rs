@@ -32,7 +32,7 @@
 //! A framing with a one-byte length, both directions:
 //!
 //! ```
-//! use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes};
+//! use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes, Unpaced};
 //! use core::time::Duration;
 //!
 //! struct Short<'b> {
@@ -43,6 +43,7 @@
 //!
 //! impl Framing for Short<'_> {
 //!     const OVERHEAD: usize = 0;
+//!     type Pace = Unpaced;
 //!     type Encoder = ShortEncoder;
 //!
 //!     fn encode(&self, message: &[u8]) -> Result<ShortEncoder, Error> {
@@ -149,7 +150,7 @@
 
 use core::time::Duration;
 
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 pub mod auto;
 pub mod bridge;
@@ -235,6 +236,49 @@ impl core::fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// The pace of a framing: [`Paced`] or [`Unpaced`].
+///
+/// A type, so that the line of a server keeps no time for a framing that needs none.
+#[expect(private_bounds, reason = "there are no others")]
+pub trait Pace: Keeps + 'static {
+    /// True for a framing whose frames need time or silence.
+    const IS_PACED: bool;
+}
+
+/// What the line of a server keeps for the pace of its framing.
+pub(crate) trait Keeps {
+    /// The time that a message still waits, or that the line still carries it.
+    type Time: Time;
+}
+
+/// Frames need silence between them, or a known time on the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
+pub enum Paced {}
+
+/// Frames follow one another at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
+pub enum Unpaced {}
+
+impl Pace for Paced {
+    const IS_PACED: bool = true;
+}
+
+impl Keeps for Paced {
+    type Time = Span;
+}
+
+impl Pace for Unpaced {
+    const IS_PACED: bool = false;
+}
+
+impl Keeps for Unpaced {
+    type Time = ();
+}
+
 /// Finds whole messages in a byte stream, and puts messages into frames.
 pub trait Framing {
     /// Bytes that the framing stores next to the message in the *peer's* receive buffer: a device
@@ -249,10 +293,6 @@ pub trait Framing {
     /// then be pushed in one piece.
     const DATAGRAM: bool = false;
 
-    /// True if [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. Where
-    /// it is false, the line does not count the time that frames take.
-    const PACED: bool = true;
-
     /// The silence that is needed after an abandoned send before a new frame may start; zero where
     /// the [`preamble`](Self::preamble) resynchronises the peer.
     const QUIET: Duration = Duration::ZERO;
@@ -260,6 +300,10 @@ pub trait Framing {
     /// The time that the peer needs after the [`preamble`](Self::preamble) before a frame may
     /// follow.
     const PREAMBLE_PAUSE: Duration = Duration::ZERO;
+
+    /// [`Paced`] if [`gap`](Self::gap) or [`byte_time`](Self::byte_time) can be other than zero. A
+    /// line with an [`Unpaced`] framing does not count the time that frames take.
+    type Pace: Pace;
 
     /// The encoder of one message. It borrows neither the message nor the framing.
     type Encoder: Encoder + 'static;

@@ -169,7 +169,9 @@ pub enum Event {
 // the front of a struct.
 #[repr(C)]
 pub struct Line<'b, F: Framing, R: Role = Asking> {
-    framing: F,
+    sending: Sending<<R as Keeps>::Time<F::Pace>>,
+    /// The number of interrupted calls of the port in a row.
+    interrupted: u8,
     /// The part of `read` that the framing has not been given yet.
     unread: Range<u16>,
     /// The part of `out` that the port has not accepted yet; empty unless a frame has begun.
@@ -179,11 +181,9 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     /// The part of the port's reported time below one microsecond, in nanoseconds.
     nanos: u16,
     tally: Tally<<R as Keeps>::Number>,
-    /// The number of interrupted calls of the port in a row.
-    interrupted: u8,
+    framing: F,
     /// The encoder of that message.
     encoder: Option<F::Encoder>,
-    sending: Sending,
     before: Before,
     ear: Ear,
     /// Time not yet returned as an event.
@@ -252,7 +252,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
             unread: 0..0,
             tx,
             out,
-            sending: Sending::Left(Span::ZERO),
+            sending: Sending::Left(Default::default()),
             encoder: None,
             len: 0,
             run: 0..0,

@@ -92,6 +92,33 @@ impl Span {
     }
 }
 
+/// A time that is kept, or one that is always zero and takes no memory.
+pub(crate) trait Time: Copy + Default + PartialEq {
+    /// Keeps `time`, if any.
+    fn keep(time: Span) -> Self;
+
+    /// Returns what was kept.
+    fn span(self) -> Span;
+}
+
+impl Time for Span {
+    fn keep(time: Span) -> Self {
+        time
+    }
+
+    fn span(self) -> Span {
+        self
+    }
+}
+
+impl Time for () {
+    fn keep(_: Span) -> Self {}
+
+    fn span(self) -> Span {
+        Span::ZERO
+    }
+}
+
 /// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can
 /// have; `by` times that bit must fit 32 bits. A Cortex-M0 has no instruction for it, and the
 /// function that it would call takes 180 bytes.

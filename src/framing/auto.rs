@@ -257,8 +257,8 @@ impl defmt::Format for Auto<'_> {
 
 impl Framing for Auto<'_> {
     const OVERHEAD: usize = Console::OVERHEAD;
-    const PACED: bool = false;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

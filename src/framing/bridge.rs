@@ -114,9 +114,9 @@ impl<'b, H: Head + Form> Bridge<'b, H> {
 impl<H: Head + Form> Framing for Bridge<'_, H> {
     /// Code, id, length, status and checksum; one byte less without an id.
     const OVERHEAD: usize = WithId::HEAD + 2;
-    const PACED: bool = false;
     const QUIET: Duration = H::QUIET;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

@@ -147,12 +147,12 @@ impl<'b> Console<'b> {
 
 impl Framing for Console<'_> {
     const OVERHEAD: usize = LEN + CRC;
-    const PACED: bool = false;
 
     /// A shell answers an empty line with its prompt first: Zephyr's shell transport loses a frame
     /// that follows the line feed within 10 ms, but none after 50 ms.
     const PREAMBLE_PAUSE: Duration = Duration::from_millis(50);
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

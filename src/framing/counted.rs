@@ -149,10 +149,10 @@ impl<'b, H: Head> Counted<'b, H> {
 
 impl<H: Head> Framing for Counted<'_, H> {
     const OVERHEAD: usize = 0;
-    const PACED: bool = false;
 
     const QUIET: Duration = H::QUIET;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

@@ -74,12 +74,12 @@ impl<'b> Datagram<'b> {
 
 impl Framing for Datagram<'_> {
     const OVERHEAD: usize = 0;
-    const PACED: bool = false;
 
     const WHOLE: bool = true;
 
     const DATAGRAM: bool = true;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

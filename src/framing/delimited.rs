@@ -130,8 +130,8 @@ impl<'b> Cobs<'b> {
 
 impl Framing for Cobs<'_> {
     const OVERHEAD: usize = 0;
-    const PACED: bool = false;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

@@ -166,13 +166,13 @@ impl<'b> Reassembly<'b> {
 /// `push` accepts its whole input as one piece; an empty input is none.
 impl Framing for Reassembly<'_> {
     const OVERHEAD: usize = 0;
-    const PACED: bool = false;
 
     /// Each piece is pushed alone, so that bytes after the end of a message are noticed as damage.
     const DATAGRAM: bool = true;
 
     const QUIET: Duration = Head8::QUIET;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

@@ -257,10 +257,10 @@ impl<'b> Lrc<'b> {
 impl Framing for Lrc<'_> {
     /// S3MP limits the length of messages, not of buffers.
     const OVERHEAD: usize = 0;
-    const PACED: bool = false;
     const WHOLE: bool = true;
     const QUIET: Duration = Self::ABANDON;
 
+    type Pace = super::Unpaced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

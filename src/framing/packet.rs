@@ -246,6 +246,7 @@ impl Framing for Packet<'_> {
     /// Two characters at 1,200 bit/s, and more than that at any other speed.
     const QUIET: Duration = Duration::from_millis(17);
 
+    type Pace = super::Paced;
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {

@@ -3,8 +3,8 @@
 use super::counters::Number;
 use super::{Before, Damage, Ear, Event, Line, Loss, Peer, Requests, Role, Sending, Sink, Tally, short};
 use crate::bytes::copy;
-use crate::framing::{self, Framing};
-use crate::time::Span;
+use crate::framing::{self, Framing, Pace as _};
+use crate::time::{Span, Time};
 
 /// An event without time, which fits a register.
 #[derive(Clone, Copy)]
@@ -77,7 +77,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
             // A port that only queues its bytes is still sending, so nobody else can send.
-            Ear::Carrying(_) if F::PACED => {}
+            Ear::Carrying(_) if F::Pace::IS_PACED => {}
             Ear::Silent(silence) => *silence = silence.saturating_add(time),
             Ear::Ended => self.ear = Ear::Silent(time),
             // The last byte may have come at the very end of this round: none of it counts.
@@ -107,29 +107,32 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         }
         // Only a state that changes is written back. Without a byte time there is no `Leaving`.
         self.sending = match self.sending {
-            Sending::Left(mut waited) if R::ASKS => {
-                waited = waited.saturating_add(time);
-                Sending::Left(waited)
-            }
+            Sending::Left(waited) if R::ASKS => Sending::Left(Time::keep(waited.span().saturating_add(time))),
             // Only a wait for silence can be endless. The time after a preamble does not count
             // against the message, and without a gap there is no wait for silence.
-            Sending::Waiting(left) if (F::PACED || R::ASKS) && self.wanted().is_some() => {
-                if time >= left {
+            Sending::Waiting(left) if (F::Pace::IS_PACED || R::ASKS) && self.wanted().is_some() => {
+                if time >= left.span() {
                     return self.give_up();
                 }
-                Sending::Waiting(left.saturating_sub(time))
+                Sending::Waiting(Time::keep(left.span().saturating_sub(time)))
             }
             // The last byte was handed over within this round, so none of it is part of a timeout.
-            Sending::Flushing(left) if !F::PACED || time >= left => Sending::Left(Span::ZERO),
-            Sending::Leaving(left) if F::PACED && time >= left => Sending::Left(time.saturating_sub(left)),
-            Sending::Flushing(left) | Sending::Leaving(left) if F::PACED => Sending::Leaving(left.saturating_sub(time)),
+            Sending::Flushing(left) if !F::Pace::IS_PACED || time >= left.span() => {
+                Sending::Left(Time::keep(Span::ZERO))
+            }
+            Sending::Leaving(left) if F::Pace::IS_PACED && time >= left.span() => {
+                Sending::Left(Time::keep(time.saturating_sub(left.span())))
+            }
+            Sending::Flushing(left) | Sending::Leaving(left) if F::Pace::IS_PACED => {
+                Sending::Leaving(Time::keep(left.span().saturating_sub(time)))
+            }
             _ => return,
         };
     }
 
     /// Takes `time` off that for which the line still carries our last frame.
     pub(super) fn carried(&mut self, time: Span) {
-        if let (true, Ear::Carrying(left)) = (F::PACED, self.ear) {
+        if let (true, Ear::Carrying(left)) = (F::Pace::IS_PACED, self.ear) {
             self.ear = if time >= left { Ear::Busy } else { Ear::Carrying(left.saturating_sub(time)) };
         }
     }

@@ -2,7 +2,8 @@
 
 use super::counters::Number;
 use super::states::Owed;
-use crate::time::Span;
+use crate::framing::Pace;
+use crate::time::{Span, Time};
 
 /// The purpose of a [`Line`](super::Line): [`Asking`] or [`Serving`].
 #[expect(private_bounds, reason = "there are no others")]
@@ -17,6 +18,8 @@ pub(super) trait Keeps {
     type Number: Number;
     /// What it keeps about its requests.
     type Requests: Requests;
+    /// The time of a message that is being sent, or since it left, over a framing with this pace.
+    type Time<P: Pace>: Time;
 }
 
 /// Sends requests, and serves too. The default.
@@ -39,6 +42,7 @@ impl Role for Asking {
 impl Keeps for Asking {
     type Number = u32;
     type Requests = Asked;
+    type Time<P: Pace> = Span;
 }
 
 impl Role for Serving {
@@ -48,6 +52,7 @@ impl Role for Serving {
 impl Keeps for Serving {
     type Number = u16;
     type Requests = ();
+    type Time<P: Pace> = P::Time;
 }
 
 /// What a line keeps about its requests.

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use super::counters::Number;
 use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
-use crate::framing::{Encoder, Framing};
-use crate::time::Span;
+use crate::framing::{Encoder, Framing, Pace as _};
+use crate::time::{Span, Time};
 
 /// The time after which a message is given up if the line is never silent, in addition to the
 /// silence that it needs.
@@ -33,11 +33,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
         self.encoder = Some(encoder);
         self.len = short(len);
-        let mut limit = if F::PACED || R::ASKS { const { Span::ceil(JAMMED) } } else { Span::ZERO };
+        let mut limit = if F::Pace::IS_PACED || R::ASKS { const { Span::ceil(JAMMED) } } else { Span::ZERO };
         if let (true, Before::Silence(silence)) = (R::ASKS, self.before) {
             limit = limit.saturating_add(silence).saturating_add(silence);
         }
-        self.sending = Sending::Waiting(limit);
+        self.sending = Sending::Waiting(Time::keep(limit));
         // Without a wait the frame begins at once, so that no message received from now on is
         // dropped as foreign.
         self.begin();
@@ -108,7 +108,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// The silence that the waiting message needs; `None` if it waits for something else.
     pub(super) fn wanted(&self) -> Option<Span> {
-        let gap = if F::PACED { Span::ceil(self.framing.gap()) } else { Span::ZERO };
+        let gap = if F::Pace::IS_PACED { Span::ceil(self.framing.gap()) } else { Span::ZERO };
         match self.before {
             Before::Silence(silence) if R::ASKS && silence >= gap => Some(silence),
             Before::First | Before::Gap | Before::Silence(_) => Some(gap),
@@ -162,7 +162,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             }
             self.tally.sent.count();
             let mut carried = Span::ZERO;
-            if F::PACED {
+            if F::Pace::IS_PACED {
                 let byte_time = self.framing.byte_time();
                 // A framing with a byte time sends whole frames, so `out` held all of this one.
                 let airtime =
@@ -170,7 +170,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 carried = Span::ceil(airtime);
                 self.ear = if carried.is_zero() { Ear::Busy } else { Ear::Carrying(carried) };
             }
-            self.sending = Sending::Flushing(carried);
+            self.sending = Sending::Flushing(Time::keep(carried));
             return true;
         }
         let is_brief = R::ASKS && matches!(self.before, Before::Brief(_));
@@ -194,7 +194,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Notes that this round does not count as silence.
     pub(super) const fn busy(&mut self) {
         // While the line carries our frame, that goes on.
-        if !(F::PACED && matches!(self.ear, Ear::Carrying(_))) {
+        if !(F::Pace::IS_PACED && matches!(self.ear, Ear::Carrying(_))) {
             self.ear = Ear::Busy;
         }
     }

@@ -6,10 +6,10 @@ use crate::time::Span;
 /// are kept beside this state, so that nothing moves from one stage to the next: with variants that
 /// hold them, the code takes 190 bytes more flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sending {
+pub(super) enum Sending<T> {
     /// It waits for the line, for this long at most. Exits: `Frame` or `Last`, when the line is
     /// ready; `Unsent`, if it never is, or by `abandon`.
-    Waiting(Span),
+    Waiting(T),
     /// Its frame has begun, and more remains to be encoded. Exits: `Last`; `Unsent`, by `abandon`.
     Frame,
     /// The end of its frame is encoded. Exits: `Flushing`, when the port has accepted it; `Unsent`,
@@ -18,12 +18,12 @@ pub(super) enum Sending {
     /// The port has accepted it, and the line needs this long to carry it. Exits: `Leaving` or
     /// `Left`, when time passes; `Left`, when a routine restarts its wait; `Waiting`, by
     /// `transmit`; `Unsent`, by `abandon`.
-    Flushing(Span),
+    Flushing(T),
     /// The line still carries it, for this long. Exits: `Left`, when time passes or a routine
     /// restarts its wait; `Waiting`, by `transmit`.
-    Leaving(Span),
+    Leaving(T),
     /// It left this long ago. Exits: `Waiting`, by `transmit`.
-    Left(Span),
+    Left(T),
     /// It was given up. Exits: `Waiting`, by `transmit`; `Left`, when a routine restarts its wait.
     Unsent,
 }

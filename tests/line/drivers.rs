@@ -532,6 +532,7 @@ struct Plain<'b> {
 
 impl Framing for Plain<'_> {
     const OVERHEAD: usize = 3;
+    type Pace = framing::Paced;
     type Encoder = PlainEncoder;
 
     fn encode(&self, message: &[u8]) -> Result<PlainEncoder, framing::Error> {

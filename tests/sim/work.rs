@@ -25,6 +25,8 @@ impl<F: Framing> Framing for Counting<F> {
     const WHOLE: bool = F::WHOLE;
     const DATAGRAM: bool = F::DATAGRAM;
 
+    type Pace = F::Pace;
+
     type Encoder = F::Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<F::Encoder, Error> {

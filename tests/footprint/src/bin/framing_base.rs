@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes};
+use anysmp::framing::{Encoder, Error, Framing, Progress, Sizes, Unpaced};
 use core::time::Duration;
 
 #[expect(dead_code, reason = "the functions that use it are not here")]
@@ -21,6 +21,8 @@ unsafe extern "Rust" {
 
 impl Framing for Framed {
     const OVERHEAD: usize = 0;
+
+    type Pace = Unpaced;
 
     type Encoder = Frame;
 
