@@ -107,15 +107,16 @@ where
     }
 }
 
-/// The error of one step of a driver: an [`Error`] without the variants of protocols and sizes, so
-/// that it fits two registers.
+/// The error of one step of a driver: an [`Error`] without the variants of protocols and sizes, and
+/// without content but for that of the port. So it is returned in two registers where that is a word:
+/// 100 bytes less.
 pub(crate) enum Fault<P> {
     Port(P),
     Closed,
     WriteZero,
     TimedOut,
     BufferFull,
-    Framing(framing::Error),
+    Unsendable,
 }
 
 const _: () = assert!(size_of::<Error>() <= 3 * size_of::<usize>());
@@ -129,7 +130,7 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
             Fault::WriteZero => Self::WriteZero,
             Fault::TimedOut => Self::TimedOut,
             Fault::BufferFull => Self::BufferFull,
-            Fault::Framing(error) => Self::Framing(error),
+            Fault::Unsendable => Self::Framing(framing::Error::Unsendable),
         }
     }
 }

@@ -30,7 +30,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
         debug_assert!(!self.is_sending(), "a driver sends one message after the other");
         let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
-        let encoder = self.framing.encode(message).map_err(Fault::Framing)?;
+        let encoder = self.framing.encode(message).or(Err(Fault::Unsendable))?;
         self.encoder = Some(encoder);
         self.len = short(len);
         let mut limit = if F::Pace::IS_PACED || R::ASKS { const { Span::ceil(JAMMED) } } else { Span::ZERO };
