@@ -174,6 +174,8 @@ impl<'b> Value<'b> for Bytes<'b> {
 
 impl<'b> Writer<'b> {
     /// Starts the map of a struct with these `keys`: see [`Fields`].
+    // Not inlined in firmware: saves 8 bytes for each kind of answer.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
         let head = self.open_map();
         Fields { writer: self, keys, head }

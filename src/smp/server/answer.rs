@@ -232,12 +232,10 @@ pub(super) struct AnswerBuffer<'t> {
 const GAP: [u8; 4] = *b"\x00\x62rc";
 
 impl<'t> AnswerBuffer<'t> {
-    /// A buffer in `tx`: it uses at most the length that a header can express, and nothing if there
-    /// is no room for a header.
+    /// A buffer in `tx`: it uses at most the length that a header can express.
     pub(super) fn new(tx: &'t mut [u8]) -> Self {
         let room = tx.len().min(Header::LEN + usize::from(u16::MAX));
-        let tx = tx.get_mut(..room).filter(|tx| tx.len() >= Header::LEN).unwrap_or_default();
-        let mut buffer = Self { writer: Writer::new(tx) };
+        let mut buffer = Self { writer: Writer::new(tx.get_mut(..room).unwrap_or_default()) };
         buffer.restart();
         buffer
     }
@@ -251,8 +249,7 @@ impl<'t> AnswerBuffer<'t> {
     /// Drops the payload.
     pub(super) fn restart(&mut self) {
         self.writer.clear();
-        // This fails only in an empty buffer, where every later write fails as well.
-        let _ = self.writer.reserve(Header::LEN);
+        self.writer.leave(Header::LEN);
     }
 
     /// Writes a whole response with its header, in place of everything written so far.
@@ -261,14 +258,15 @@ impl<'t> AnswerBuffer<'t> {
         self.writer.raw(answer)
     }
 
-    /// Writes the header in front of the payload; returns the length of both.
+    /// Writes the header in front of the payload; returns the length of both, 0 if there is no room
+    /// for the header.
     pub(super) fn complete(&mut self, request: &Header) -> usize {
+        let len = self.writer.len();
         #[expect(clippy::cast_possible_truncation, reason = "`new` has no room for more")]
-        let length = self.writer.len().wrapping_sub(Header::LEN) as u16;
-        if let Some(header) = self.writer.written_mut().first_chunk_mut() {
-            *header = Header { length, ..request.response() }.emit();
-        }
-        self.writer.len()
+        let length = len.wrapping_sub(Header::LEN) as u16;
+        let Some(header) = self.writer.written_mut().first_chunk_mut() else { return 0 };
+        *header = Header { length, ..request.response() }.emit();
+        len
     }
 }
 
