@@ -32,13 +32,13 @@ impl Op {
         matches!(self, Self::Read | Self::Write)
     }
 
-    const fn from_bits(bits: u8) -> Option<Self> {
-        match bits {
-            0 => Some(Self::Read),
-            1 => Some(Self::ReadResponse),
-            2 => Some(Self::Write),
-            3 => Some(Self::WriteResponse),
-            _ => None,
+    /// The op of the low two bits.
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 0b11 {
+            0 => Self::Read,
+            1 => Self::ReadResponse,
+            2 => Self::Write,
+            _ => Self::WriteResponse,
         }
     }
 }
@@ -214,24 +214,19 @@ impl Header {
         let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
             return None;
         };
-        let (op, version) = (Op::from_bits(first & 0b111), first >> 3 & 0b11);
+        // The highest bit of each field is set in the values that are not assigned.
+        let flaw = match (first & 0b1_0000, first & 0b100) {
+            (0, 0) => None,
+            (0, _) => Some(Flaw::Op),
+            _ => Some(Flaw::Version),
+        };
         let header = Self {
-            op: match op {
-                Some(op) => op,
-                None => Op::Write,
-            },
-            version: if version == 0 { Version::V1 } else { Version::V2 },
+            op: if first & 0b100 == 0 { Op::from_bits(first) } else { Op::Write },
+            version: if first & 0b1_1000 == 0 { Version::V1 } else { Version::V2 },
             length: u16::from_be_bytes([l1, l0]),
             group: Group(u16::from_be_bytes([g1, g0])),
             sequence,
             command,
-        };
-        let flaw = if version > Version::V2 as u8 {
-            Some(Flaw::Version)
-        } else if op.is_none() {
-            Some(Flaw::Op)
-        } else {
-            None
         };
         Some((header, rest, flaw))
     }

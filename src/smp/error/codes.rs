@@ -317,11 +317,17 @@ impl Error {
     pub fn to_v1(self) -> i32 {
         match self {
             Self::Smp(rc) => rc,
-            Self::Group { group, rc } => line(group, rc)
-                // XOR with the entry of the same group and code leaves four bits: the code in
-                // version 1.
-                .and_then(|wanted| TRANSLATIONS.iter().map(|entry| entry ^ wanted).find(|rest| *rest < 16))
-                .map_or(1, i32::from),
+            Self::Group { group, rc } => {
+                let Some(wanted) = line(group, rc) else { return 1 };
+                for entry in &TRANSLATIONS {
+                    // XOR with the entry of the same group and code leaves four bits: the code in
+                    // version 1.
+                    if let rest @ ..16 = entry ^ wanted {
+                        return rest.into();
+                    }
+                }
+                1
+            }
         }
     }
 }
