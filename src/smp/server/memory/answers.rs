@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::peers::{FRONT, PeerAnswers};
-use super::record::{ALL, Clock, REQUESTS, Record, SECONDS, WRITES};
+use super::record::{ALL, Clock, Found, REQUESTS, Record, SECONDS, WRITES};
 use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
@@ -115,17 +115,17 @@ impl Memory for Answers<'_> {
     }
 
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
-        if self.peer != peer {
-            return Known::Nothing;
-        }
-        let found = self.record.find(request, fingerprint);
-        self.record.again().known(found)
+        let is_own = self.peer == peer;
+        let found = self.record.find(self.clock.ended(), is_own.into(), fingerprint.filter(|_| is_own));
+        self.record.again().known(found, request)
     }
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         if self.peer != peer {
             self.peer = peer;
-            self.displaced = self.displaced.wrapping_add(self.record.pass(u8::MAX).into());
+            let found = self.record.find(0, 0, None);
+            self.displaced = self.displaced.wrapping_add((found != Found::Empty).into());
+            self.record.forget();
         }
         self.record.push(fingerprint, self.clock.lifetime(), response);
     }
@@ -136,7 +136,6 @@ impl Memory for Answers<'_> {
     }
 
     fn passed(&mut self, elapsed: Span) {
-        let passed = self.clock.pass(elapsed);
-        self.record.pass(passed);
+        self.clock.pass(elapsed);
     }
 }

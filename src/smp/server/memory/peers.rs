@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::record::{ALL, Clock, Record, WRITE};
+use super::record::{ALL, Clock, Found, Record};
 use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
@@ -72,11 +72,6 @@ enum Merit {
     Own,
 }
 
-/// Returns `true` if any write is stored.
-fn is_live(writes: &[u8; ALL]) -> bool {
-    writes.chunks_exact(WRITE).any(|write| matches!(write, [.., requests] if *requests > 0))
-}
-
 impl PeerAnswers<'_> {
     /// The number of peers whose writes are remembered at once; 0 if the memory is too short for
     /// the number asked for.
@@ -117,21 +112,20 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
-        let mut found = Known::Nothing;
+        let seconds = self.clock.ended();
+        let mut known = Known::Nothing;
         for Part { front, rest } in self.parts() {
             let was = Front::parse(front);
-            if was.peer != peer {
-                *front = Front { silent: was.silent.saturating_add(1), ..was }.emit();
-                continue;
-            }
-            *front = Front { silent: 0, ..was }.emit();
+            let is_own = was.peer == peer;
+            let silent = if is_own { 0 } else { was.silent.saturating_add(1) };
+            *front = Front { silent, ..was }.emit();
             let mut record = Record { memory: rest, len: was.len, place: was.place };
-            if let Known::Nothing = found {
-                let place = record.find(request, fingerprint);
-                found = record.known(place);
+            let found = record.find(seconds, is_own.into(), fingerprint.filter(|_| is_own));
+            if let Known::Nothing = known {
+                known = record.known(found, request);
             }
         }
-        found
+        known
     }
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
@@ -140,11 +134,11 @@ impl Memory for PeerAnswers<'_> {
         // been silent for longest.
         let mut best = None;
         for part in self.parts() {
-            let Front { peer: of, silent, .. } = Front::parse(part.front);
-            let merit = match part.rest.first_chunk() {
+            let Front { peer: of, silent, len, place } = Front::parse(part.front);
+            let merit = match (Record { memory: part.rest, len, place }).find(0, 0, None) {
                 _ if of == peer => Merit::Own,
-                Some(writes) if is_live(writes) => Merit::Silent(silent),
-                _ => Merit::Free,
+                Found::Empty => Merit::Free,
+                _ => Merit::Silent(silent),
             };
             if best.as_ref().is_none_or(|(most, _)| merit > *most) {
                 best = Some((merit, part));
@@ -154,7 +148,7 @@ impl Memory for PeerAnswers<'_> {
         let Front { len, place, .. } = Front::parse(front);
         let mut record = Record { memory: rest, len, place };
         if merit != Merit::Own {
-            record.pass(u8::MAX);
+            record.forget();
         }
         record.push(fingerprint, lifetime, response);
         *front = Front { peer, silent: 0, len: record.len, place: record.place }.emit();
@@ -169,10 +163,6 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn passed(&mut self, elapsed: Span) {
-        let passed = self.clock.pass(elapsed);
-        for Part { front, rest } in self.parts() {
-            let Front { len, place, .. } = Front::parse(front);
-            Record { memory: rest, len, place }.pass(passed);
-        }
+        self.clock.pass(elapsed);
     }
 }

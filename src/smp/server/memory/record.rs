@@ -34,8 +34,10 @@ pub(super) struct Record<'m> {
 }
 
 /// The place at which an earlier request was found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
+    /// No write is stored at all.
+    Empty,
     Nowhere,
     /// The newest write.
     Newest,
@@ -43,38 +45,43 @@ pub(super) enum Found {
 }
 
 impl<'m> Record<'m> {
-    /// Counts a request, and looks for an earlier one with the same fingerprint.
+    /// Takes `seconds` off the lifetime of each write, and `requests` off the number of requests for
+    /// which it is stored; looks for one with this fingerprint among those that were stored until
+    /// then.
+    ///
+    /// All in one loop, and time only when a request comes: two loops take 60 bytes more.
     #[inline(never)] // Inlined, it takes 100 bytes more.
-    pub(super) fn find(&mut self, request: &[u8], fingerprint: Option<u32>) -> Found {
-        let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return Found::Nowhere };
-        // Different requests may share a fingerprint. The header of the stored response names
-        // group, sequence number and command: if those differ, the request is not a repeat of the
-        // newest write.
-        let other = self.len > 0 && what(room) != what(request);
-        let (mut found, mut place) = (Found::Nowhere, 0_u8);
-        for write in writes.chunks_exact_mut(WRITE) {
-            let [f0, f1, f2, f3, _, requests] = write else { continue };
-            if *requests > 0 {
-                *requests = requests.wrapping_sub(1);
-                if Some(u32::from_le_bytes([*f0, *f1, *f2, *f3])) == fingerprint {
-                    if place != self.place {
-                        found = Found::Older;
-                    } else if !other {
-                        found = Found::Newest;
-                    }
+    pub(super) fn find(&mut self, seconds: u8, requests: u8, fingerprint: Option<u32>) -> Found {
+        let mut found = Found::Empty;
+        let Some(writes) = self.memory.first_chunk_mut::<ALL>() else { return found };
+        for (place, write) in (0_u8..).zip(writes.chunks_exact_mut(WRITE)) {
+            let Some((stored, [time, left])) = write.split_first_chunk_mut() else { continue };
+            *time = time.saturating_sub(seconds);
+            if *time == 0 {
+                *left = 0;
+            }
+            if *left > 0 {
+                *left = left.wrapping_sub(requests);
+                if Some(u32::from_le_bytes(*stored)) == fingerprint {
+                    found = if place == self.place { Found::Newest } else { Found::Older };
+                } else if found == Found::Empty {
+                    found = Found::Nowhere;
                 }
             }
-            place = place.wrapping_add(1);
         }
         found
     }
 
-    /// Converts the place at which a request was found to the result of a
+    /// Converts the place at which `request` was found to the result of a
     /// [`Memory`](super::Memory).
-    pub(super) fn known(self, found: Found) -> Known<'m> {
+    pub(super) fn known(self, found: Found, request: &[u8]) -> Known<'m> {
         match (found, self.memory.get(ALL..ALL.saturating_add(self.len.into()))) {
-            (Found::Nowhere, _) => Known::Nothing,
-            (Found::Newest, Some(response)) if self.len > 0 => Known::Response(response),
+            (Found::Empty | Found::Nowhere, _) => Known::Nothing,
+            (Found::Newest, Some(response)) if self.len > 0 => {
+                // Different requests may share a fingerprint. The header of the stored response
+                // names group, sequence number and command: if those differ, this is no repeat.
+                if names(response) == names(request) { Known::Response(response) } else { Known::Nothing }
+            }
             (Found::Newest | Found::Older, _) => Known::Executed,
         }
     }
@@ -82,6 +89,11 @@ impl<'m> Record<'m> {
     /// Reborrows this record.
     pub(super) fn again(&mut self) -> Record<'_> {
         Record { memory: self.memory, len: self.len, place: self.place }
+    }
+
+    /// Makes every entry free.
+    pub(super) fn forget(&mut self) {
+        self.memory.fill(0);
     }
 
     /// Stores a write in place of the oldest.
@@ -100,35 +112,18 @@ impl<'m> Record<'m> {
             self.len = len;
         }
     }
-
-    /// Takes `passed` seconds off the lifetime of each write; returns `true` if any was still
-    /// stored.
-    #[inline(never)] // One copy: called for each tick, and to forget everything.
-    pub(super) fn pass(&mut self, passed: u8) -> bool {
-        let mut live = false;
-        let Some(writes) = self.memory.first_chunk_mut::<ALL>() else { return live };
-        for write in writes.chunks_exact_mut(WRITE) {
-            let [.., seconds, requests] = write else { continue };
-            live |= *requests > 0;
-            *seconds = seconds.saturating_sub(passed);
-            if *seconds == 0 {
-                *requests = 0;
-            }
-        }
-        live
-    }
 }
 
 /// Returns group, sequence number and command of a message, as they are in its header.
-pub(super) fn what(message: &[u8]) -> Option<&[u8; 4]> {
-    message.split_first_chunk::<{ Header::LEN - 4 }>().and_then(|(_, rest)| rest.first_chunk())
+fn names(message: &[u8]) -> Option<&[u8; 4]> {
+    message.get(Header::LEN - 4..)?.first_chunk()
 }
 
 /// Counts seconds.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Clock {
-    /// The part of the second that has begun.
-    begun: Span,
+    /// The time that has not been taken off the lifetime of writes yet.
+    passed: Span,
     /// Nanoseconds that do not make up a whole microsecond yet.
     nanos: u16,
 }
@@ -139,22 +134,26 @@ impl Clock {
         Span::lap(elapsed, &mut self.nanos)
     }
 
-    /// Returns the number of seconds that have ended with this tick, at most 255.
-    pub(super) fn pass(&mut self, elapsed: Span) -> u8 {
+    /// Adds time.
+    pub(super) fn pass(&mut self, elapsed: Span) {
+        self.passed = self.passed.saturating_add(elapsed);
+    }
+
+    /// Returns the number of seconds that have ended since the last call, at most 255.
+    pub(super) fn ended(&mut self) -> u8 {
         const SECOND: Span = Span::floor(Duration::from_secs(1));
-        self.begun = self.begun.saturating_add(elapsed);
-        let mut passed = 0_u8;
-        // At most 4,294 rounds, after 71 minutes: a division would take more flash.
-        while self.begun >= SECOND {
-            self.begun = self.begun.saturating_sub(SECOND);
-            passed = passed.saturating_add(1);
+        let mut ended = 0_u8;
+        // At most 4,294 times, after 71 minutes: a division takes more flash.
+        while self.passed >= SECOND {
+            self.passed = self.passed.saturating_sub(SECOND);
+            ended = ended.saturating_add(1);
         }
-        passed
+        ended
     }
 
     /// Returns the lifetime of a write that is stored now, in seconds: one more if a second has
-    /// begun, since a write must not be forgotten early.
+    /// begun, since a write must not be forgotten early. [`ended`](Self::ended) was called before.
     pub(super) fn lifetime(self) -> u8 {
-        SECONDS + u8::from(!self.begun.is_zero() || self.nanos > 0)
+        SECONDS + u8::from(!self.passed.is_zero() || self.nanos > 0)
     }
 }
