@@ -83,10 +83,6 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        head::byte(&mut self.rest)
-    }
-
     fn take(&mut self, len: usize) -> Result<&'b [u8], Malformed> {
         head::take(&mut self.rest, len)
     }
@@ -194,29 +190,6 @@ impl<'b> Reader<'b> {
         false
     }
 
-    /// Reads a string after its head; returns its bytes, or its chunks as they are encoded.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn string(&mut self, initial: Initial, len: usize) -> Result<&'b [u8], Malformed> {
-        if initial.is_indefinite() { self.chunks(initial) } else { self.take(len) }
-    }
-
-    /// Reads the chunks of a string after its head.
-    #[cfg_attr(not(target_os = "none"), inline(never))]
-    fn chunks(&mut self, initial: Initial) -> Result<&'b [u8], Malformed> {
-        let (start, mut len) = (self.rest, 0);
-        while !head::at_break(self.rest) {
-            let chunk = self.head(&mut len)?;
-            // RFC 8949, section 3.2.3: chunks have the type of the string and a definite length.
-            if chunk.major() != initial.major() || chunk.is_indefinite() {
-                return Err(Malformed);
-            }
-            self.take(length(len))?;
-        }
-        let chunks = self.since(start);
-        self.byte()?;
-        Ok(chunks)
-    }
-
     /// Returns the bytes that were read since the cursor was at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
@@ -277,9 +250,8 @@ impl<'b> Reader<'b> {
         *item = match initial.major() {
             UNSIGNED => Item::Unsigned(argument),
             NEGATIVE => Item::Negative(argument),
-            major @ (BYTES | TEXT) => {
-                let string = self.string(initial, length(argument))?;
-                let string = if initial.is_indefinite() { Chunks::chunked(string) } else { Chunks::whole(string) };
+            major @ (BYTES | TEXT) if !initial.is_indefinite() => {
+                let string = Chunks::whole(self.take(length(argument))?);
                 if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
             }
             major => {
@@ -288,6 +260,8 @@ impl<'b> Reader<'b> {
                 self.skip()?;
                 let whole = Self::over(self.since(start));
                 match (major, initial.0) {
+                    (BYTES, _) => Item::Bytes(Bytes(Chunks::chunked(whole.rest))),
+                    (TEXT, _) => Item::Text(Text(Chunks::chunked(whole.rest))),
                     (ARRAY, _) => Item::Array(whole),
                     (MAP, _) => Item::Map(whole),
                     // Of major type 7 only these three values have a meaning in SMP.

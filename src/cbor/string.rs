@@ -17,7 +17,8 @@ pub struct Chunks<'b>(Form<'b>);
 enum Form<'b> {
     /// One piece, as most senders encode it.
     Whole(&'b [u8]),
-    /// Encoded chunks without the closing break. Every head has been checked.
+    /// Encoded chunks, with the head of the string in front of the first and the break after the
+    /// last one. Every head has been checked.
     Chunked(&'b [u8]),
 }
 
@@ -37,7 +38,8 @@ impl<'b> Chunks<'b> {
         let piece = match &mut self.0 {
             Form::Whole(bytes) => core::mem::take(bytes),
             Form::Chunked(encoded) => {
-                // Empty chunks are skipped. All were checked when the string was read.
+                // The head of the string has no length, and empty chunks are skipped. All were
+                // checked when the string was read; what fails is the break.
                 let mut len = 0;
                 while len == 0 {
                     head::head(encoded, &mut len).ok()?;

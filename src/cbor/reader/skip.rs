@@ -6,14 +6,19 @@ use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, length};
 use crate::cbor::level::Level;
 
 impl<'b> Reader<'b> {
-    /// Skips one item, or only its head if it contains other items, which are returned as a level.
-    fn skip_head(&mut self) -> Result<Option<Level>, Malformed> {
+    /// Skips one item of `level`, or only its head if it contains other items, which are returned as
+    /// a level.
+    fn skip_head(&mut self, level: Level) -> Result<Option<Level>, Malformed> {
         let mut argument = 0;
         let initial = self.head(&mut argument)?;
+        if !level.allows(initial) {
+            return Err(Malformed);
+        }
         let argument = length(argument);
         Ok(match initial.major() {
+            major @ (BYTES | TEXT) if initial.is_indefinite() => Some(Level::chunks(major)),
             BYTES | TEXT => {
-                self.string(initial, argument)?;
+                self.take(argument)?;
                 None
             }
             // The number of items is unknown; a break ends them.
@@ -44,7 +49,7 @@ impl<'b> Reader<'b> {
     pub(super) fn skipped(mut self) -> Result<&'b [u8], Malformed> {
         // Levels are stacked here instead of by recursion, so that the payload cannot control the
         // depth of the stack. Outermost is the item itself; the innermost level stays in registers.
-        let mut outer: heapless::Vec<Level, { DEPTH - 1 }> = heapless::Vec::new();
+        let mut outer: heapless::Vec<Level, DEPTH> = heapless::Vec::new();
         let mut level = Level::counted(1);
         loop {
             #[cfg(not(target_os = "none"))]
@@ -53,7 +58,11 @@ impl<'b> Reader<'b> {
                 let Some(next) = outer.pop() else { return Ok(self.rest) };
                 level = next;
             }
-            if let Some(inner) = self.skip_head()? {
+            if let Some(inner) = self.skip_head(level)? {
+                // One level more for the chunks of a string, which is no container.
+                if outer.len() >= DEPTH - 1 && !inner.is_chunks() {
+                    return Err(Malformed);
+                }
                 outer.push(level).or(Err(Malformed))?;
                 level = inner;
             }
