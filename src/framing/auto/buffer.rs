@@ -23,10 +23,10 @@ impl Store for Buffer<'_> {
         self.bytes.len()
     }
 
-    fn put(&mut self, at: usize, byte: u8) -> bool {
-        match &mut self.content {
-            Content::Packet => return self.bytes.get_mut(at).map(|place| *place = byte).is_some(),
-            Content::Wire { announced, crc } => match at {
+    fn put(&mut self, at: usize, bits: u32, count: usize) -> bool {
+        let Content::Wire { announced, crc } = &mut self.content else { return self.bytes.put(at, bits, count) };
+        for (at, byte) in (at..).zip(bits.to_be_bytes()).take(count) {
+            match at {
                 // The first byte of another packet: its CRC begins here.
                 0 => (*announced, *crc) = ([byte, 0], Crc16::new()),
                 1 => {
@@ -34,7 +34,7 @@ impl Store for Buffer<'_> {
                     *low = byte;
                 }
                 _ => crc.update(&[byte]),
-            },
+            }
         }
         true
     }

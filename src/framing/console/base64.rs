@@ -167,7 +167,7 @@ impl Group {
 
     /// Returns the bytes, the first one highest, and their number. `None` if padding is misplaced,
     /// or if the bits that belong to no byte are not zero.
-    pub(super) fn bytes(self) -> Option<(u32, u32)> {
+    pub(super) fn bytes(self) -> Option<(u32, usize)> {
         let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
             0x0000_0000 => 3,
             0x0000_0040 => 2,
@@ -228,7 +228,7 @@ mod tests {
         }
         let (bits, count) = group.bytes()?;
         let [a, b, c, _] = bits.to_be_bytes();
-        Some(([a, b, c], count as usize))
+        Some(([a, b, c], count))
     }
 
     #[test]

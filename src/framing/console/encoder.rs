@@ -90,10 +90,8 @@ impl Encoder {
         let at = with_crc(message).saturating_sub(self.left);
         // LEN is two bytes of the first group, so one byte of the message completes it.
         let (mut bits, missing) = if at == 0 { (u32::from(self.left), 1) } else { (0, 3) };
-        let mut rest = message.get(usize::from(at)..).unwrap_or_default();
-        for _ in 0..missing {
-            let byte = if let Some((byte, after)) = rest.split_first() {
-                rest = after;
+        for place in 0..missing {
+            let byte = if let Some(byte) = message.get(usize::from(at).wrapping_add(place.into())) {
                 *byte
             } else {
                 // The CRC follows the message, as if it were a part of it.

@@ -217,23 +217,19 @@ impl<S: Store> Lines<S> {
     #[inline(never)]
     fn group(&mut self, group: Group) -> Option<Error> {
         let Packet::Open { have, end, .. } = &mut self.packet else { return None };
-        let Some((mut bits, mut count)) = group.bytes() else { return Some(Error::Malformed) };
+        let Some((bits, count)) = group.bytes() else { return Some(Error::Malformed) };
         // Padding ends the line: more symbols would be damage.
         if count < 3 {
             self.line = Line::End;
         }
         let known = *have >= LEN;
-        while count > 0 {
-            let [byte, ..] = bits.to_be_bytes();
-            if *have >= *end || !self.store.put(*have, byte) {
-                // If LEN is known, the packet has more bytes than it announced; else it does not
-                // fit the buffer.
-                return Some(if known { Error::Malformed } else { Error::TooLong });
-            }
-            bits <<= 8;
-            count -= 1;
-            *have = have.wrapping_add(1);
+        let next = have.wrapping_add(count);
+        if next > *end || !self.store.put(*have, bits, count) {
+            // If LEN is known, the packet has more bytes than it announced; else it does not fit the
+            // buffer.
+            return Some(if known { Error::Malformed } else { Error::TooLong });
         }
+        *have = next;
         if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
             // Reported now, not at the end of a packet that cannot be valid.

@@ -8,9 +8,9 @@ pub(in crate::framing) trait Store {
     /// Returns the length of the longest packet.
     fn capacity(&self) -> usize;
 
-    /// Stores the byte at `at` of the packet: the one after the last, or the first of another
-    /// packet. Returns false if there is no room.
-    fn put(&mut self, at: usize, byte: u8) -> bool;
+    /// Stores the first `count` bytes of `bits`, highest first, at `at` of the packet: after the last
+    /// one, or as the first of another packet. Returns false if there is no room.
+    fn put(&mut self, at: usize, bits: u32, count: usize) -> bool;
 
     /// Returns LEN once its two bytes are there; `None` if they never fit.
     fn announced(&self) -> Option<[u8; LEN]>;
@@ -30,8 +30,13 @@ impl Store for &mut [u8] {
         self.len()
     }
 
-    fn put(&mut self, at: usize, byte: u8) -> bool {
-        self.get_mut(at).map(|place| *place = byte).is_some()
+    fn put(&mut self, at: usize, mut bits: u32, count: usize) -> bool {
+        let Some(places) = self.get_mut(at..at.wrapping_add(count)) else { return false };
+        for place in places {
+            [*place, ..] = bits.to_be_bytes();
+            bits <<= 8;
+        }
+        true
     }
 
     fn announced(&self) -> Option<[u8; LEN]> {
