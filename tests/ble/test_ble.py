@@ -118,7 +118,7 @@ def test_connection_lost_in_mid_upload_is_said_and_the_same_command_goes_on(air,
     air.device(kind, "--drop-after", "30000")
     lost = air.smp("--ble", NAME, "upgrade", path)
     lost.failed(4, "closed", "try again")
-    assert any("the same command goes on there" in line.get("note", "") for line in lost.lines), lost.lines
+    assert any("the same command continues there" in line.get("note", "") for line in lost.lines), lost.lines
     air.mock.said("back")
     done = air.smp("--ble", NAME, "upgrade", path).ok()
     assert done["outcome"] == "confirmed"

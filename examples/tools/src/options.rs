@@ -29,7 +29,7 @@ pub struct Endpoint {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// A USB serial port by vendor and product id, or `any` for the only one that is there
+    /// A USB serial port by vendor and product id, or `any` if there is only one
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
 }
@@ -43,7 +43,7 @@ pub struct Output {
     /// Show each message in words on stderr
     #[arg(long, short, global = true, help_heading = "Output")]
     pub verbose: bool,
-    /// Show results and failures only: no progress, nothing on the way
+    /// Show results and failures only: no progress, no messages in between
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
     /// Add each message in words, with the time, to this file
@@ -57,7 +57,7 @@ pub struct Watching {
     /// End after this many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub duration: Option<Duration>,
-    /// End after this many readings in all, with or without a value; 0 goes on until Ctrl-C
+    /// End after this many readings in all, with or without a value; 0 continues until Ctrl-C
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub count: u64,
     /// Print comma-separated values, with a heading

@@ -153,7 +153,8 @@ impl Ready for SerialLine {
 /// `lsusb` prints them, or of the only one of USB (`any`).
 pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<String> {
     let invalid = || {
-        let text = format!("{wanted:?} is not of the form VID:PID or VID:PID:INTERFACE, as 2fe3:0100, nor `any`");
+        let text =
+            format!("{wanted:?} is not of the form VID:PID or VID:PID:INTERFACE, for example 2fe3:0100, nor `any`");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
     let hex = |digits: &str| u16::from_str_radix(digits, 16).ok().ok_or_else(&invalid);

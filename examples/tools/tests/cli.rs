@@ -321,7 +321,7 @@ fn upgrade_uploads_again_what_lies_on_the_device_damaged() {
     assert_eq!((&result["confirmed"], &result["version"]), (&true.into(), &"3.2.1".into()));
     assert_eq!(
         result["skipped"],
-        serde_json::json!(["the device refused to mark the image that it had, as one that is damaged"])
+        serde_json::json!(["the device refused to mark the image that it had, because it is damaged"])
     );
     // A file that is itself damaged is not even sent.
     let device = Device::start("--tcp 127.0.0.1:0");

@@ -262,7 +262,7 @@ fn an_upgrade_that_a_signal_ends_says_so_and_goes_on_where_it_was() {
         assert_eq!(said["exit"], 128 + number, "{said}");
         let cause = said["error"].as_str().unwrap();
         assert!(cause.starts_with(&format!("{name} ended this while uploading the image: the device has")), "{said}");
-        assert_eq!(said["remedy"], "The same command goes on there.");
+        assert_eq!(said["remedy"], "The same command continues there.");
         // The same command is the remedy.
         let upload = goes_on(&device.address, &file)["upload"].clone();
         assert!(upload["sent"].as_u64() < upload["len"].as_u64(), "{upload}");
@@ -347,7 +347,7 @@ fn a_disk_that_gets_full_costs_neither_the_old_file_nor_what_came() {
     let (code, stdout, stderr) = run(&mut limited);
     assert_eq!(code, Some(5), "{stdout}{stderr}");
     assert!(stderr.contains("too large") && stderr.contains("Make room there"), "{stderr}");
-    assert!(stdout.contains("`--resume` goes on there"), "{stdout}");
+    assert!(stdout.contains("`--resume` continues there"), "{stdout}");
     assert_eq!(std::fs::read(&back).unwrap(), b"old");
     let (code, stdout, _) =
         run(&mut smp(&["--tcp", &device.address, "--json", "fs", "download", "/lfs1/data", &back, "--resume"]));
@@ -401,7 +401,7 @@ fn a_device_that_is_pulled_in_mid_upload_is_told_and_the_same_command_goes_on() 
     assert_eq!(last["exit"], status.code().unwrap(), "{last}");
     assert!(last["remedy"].is_string(), "{last}");
     let note = lines.iter().find_map(|line| line["note"].as_str()).unwrap();
-    assert!(note.ends_with("the same command goes on there"), "{note}");
+    assert!(note.ends_with("the same command continues there"), "{note}");
     // And so it does.
     let upload = goes_on(&device.address, &file)["upload"].clone();
     let (sent, len) = (upload["sent"].as_u64().unwrap(), upload["len"].as_u64().unwrap());

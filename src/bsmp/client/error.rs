@@ -12,7 +12,7 @@ pub enum Error {
     BufferFull,
     /// We: no node could accept the arguments, for example a value of 0 bytes.
     Argument,
-    /// We: nobody answers a multicast or a broadcast; use [`Client::post`](super::Client::post).
+    /// We: no node answers a multicast or a broadcast; use [`Client::post`](super::Client::post).
     NoAnswer,
     /// We: the data are longer than the curve.
     TooLarge,
@@ -57,12 +57,12 @@ impl core::fmt::Display for Error {
         match self {
             Self::BufferFull => f.write_str("the request does not fit the buffer"),
             Self::Argument => f.write_str("no node could accept the arguments"),
-            Self::NoAnswer => f.write_str("nobody answers a multicast or a broadcast"),
+            Self::NoAnswer => f.write_str("no node answers a multicast or a broadcast"),
             Self::TooLarge => f.write_str("the data are longer than the curve"),
             Self::Source => f.write_str("the data to write cannot be read"),
             Self::TooMany => f.write_str("too many entities"),
             Self::Malformed => f.write_str("the answer is malformed"),
-            Self::Unexpected(command) => write!(f, "the answer is {command:?}, which answers something else"),
+            Self::Unexpected(command) => write!(f, "the answer is {command:?}, which belongs to another request"),
             Self::WrongSize => f.write_str("the answer has the wrong size"),
             Self::WrongEcho => f.write_str("the answer contains another block"),
             Self::WrongOrder => f.write_str("the members of a group are out of order"),

@@ -271,7 +271,7 @@ impl fmt::Display for Note {
             Self::ResetUnanswered => "the reset was not answered",
             Self::ByVersion => "recognised by its version only",
             Self::Settled => "reset first, because an image of an earlier run was on trial or pending",
-            Self::Damaged => "the device refused to mark the image that it had, as one that is damaged",
+            Self::Damaged => "the device refused to mark the image that it had, because it is damaged",
             Self::Downgrade => "the image is older than the running one",
             Self::InTheWay => "another image is on trial or pending: a reset has to end its trial first",
             Self::OthersPending => "an image of another number is pending: the reset starts it too",

@@ -33,7 +33,7 @@ pub enum Framing {
     Packet,
     /// Packets in the envelope of Sirius' Ethernet bridge
     Bridge,
-    /// The same without an id, as pydrs speaks it
+    /// The same without an id, as used by pydrs
     BridgeWithoutId,
 }
 

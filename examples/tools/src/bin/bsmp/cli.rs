@@ -26,16 +26,16 @@ pub struct Cli {
 const AFTER: &str = "\
 Examples:
   bsmp --simulated watch 1 33                              a table that follows two values
-  bsmp --serial /dev/ttyUSB0 scan                          look who is on the bus
-  bsmp --serial /dev/ttyUSB0 --address 5 discover          what node 5 has
+  bsmp --serial /dev/ttyUSB0 scan                          find the nodes on the bus
+  bsmp --serial /dev/ttyUSB0 --address 5 discover          list the entities of node 5
   bsmp --serial /dev/ttyUSB0 --address 1-8 --describe supply.txt watch setpoint current
   bsmp --tcp 192.0.2.7:5000 --framing bridge --address 5 curve get 0 wave.csv
 
 A description is a file whose lines are an id, a name, a type and perhaps a unit:
   0 status u16
   1 setpoint f32 A
-Types are u8 to u64, i8 to i64, f32, f64 and bool; followed by `be` they are big endian, by [N] N
-of them; char[N] is text.
+Types are u8 to u64, i8 to i64, f32, f64 and bool; followed by `be` they are big-endian, by [N]
+arrays of N; char[N] is text.
 
 Exit codes:
   0  done
@@ -58,7 +58,7 @@ pub struct Link {
     #[arg(long, value_enum, value_name = "KIND", global = true, help_heading = "Link")]
     pub framing: Option<Framing>,
     /// Address in packets: a node 1 to 32, a multicast group 248 to 254, or 255 for all; `watch`
-    /// and `poll` take several nodes, such as 1-8,12. Default is 1
+    /// and `poll` accept several nodes, such as 1-8,12. Default is 1
     #[arg(long, value_name = "N", global = true, value_delimiter = ',', help_heading = "Link")]
     pub address: Vec<Range>,
     /// Time to wait for an answer
@@ -78,7 +78,7 @@ pub struct Link {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// A simulated power supply on a simulated bus: everything that this tool does
+    /// Show everything that this tool does, on a simulated bus with a simulated power supply
     Demo,
     /// Show the version of the protocol
     Version,
@@ -95,9 +95,9 @@ pub enum Command {
     /// Find the nodes on the bus
     Scan,
     /// Follow variables or a group of one or many nodes, live: a table on a terminal, else lines.
-    /// Nodes that do not answer end nothing
+    /// A node that does not answer does not end it
     Watch(PollArgs),
-    /// The same as lines, even on a terminal
+    /// Do the same as `watch`, but print lines, even on a terminal
     Poll(PollArgs),
     /// Read variables
     Read {
@@ -198,7 +198,7 @@ pub enum Curve {
     Get {
         /// The id of the curve
         id: u8,
-        /// The file here
+        /// The local file
         file: PathBuf,
         /// The block to begin with
         #[arg(long, value_name = "N", default_value_t = 0)]
@@ -211,7 +211,7 @@ pub enum Curve {
     Put {
         /// The id of the curve
         id: u8,
-        /// The file here
+        /// The local file
         file: PathBuf,
         /// The block to begin with
         #[arg(long, value_name = "N", default_value_t = 0)]
@@ -253,7 +253,7 @@ impl FromStr for Range {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |text: &str| text.trim().parse::<u8>().or(Err(format!("{text:?} is not a number")));
         let range = number(first)?..=number(last)?;
-        if range.is_empty() { Err(format!("{text:?} ends before it begins")) } else { Ok(Self(range)) }
+        if range.is_empty() { Err(format!("the end of {text:?} is below its start")) } else { Ok(Self(range)) }
     }
 }
 

@@ -12,8 +12,8 @@ const SILENT: &str = "Check endpoint, --baud, --framing and --address, or give i
 
 const fn remedy(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::InvalidId => "`bsmp discover` shows what the node has.",
-        Refusal::InvalidSize => "`bsmp discover` shows the sizes of what the node has.",
+        Refusal::InvalidId => "`bsmp discover` lists the entities of the node.",
+        Refusal::InvalidSize => "`bsmp discover` shows the sizes of the node's entities.",
         Refusal::ReadOnly => "`bsmp vars` shows which variables can be written (rw).",
         Refusal::Busy => "Try again later, or change the state of the node.",
         Refusal::Unsupported => "The node was built without this command.",
@@ -26,7 +26,7 @@ pub fn of_protocol(error: &Error) -> Failure {
     match error {
         Error::Remote(refusal) => Failure::refused(format!("the node refused: {refusal}"), remedy(*refusal)),
         Error::Function(_) => {
-            Failure::refused(error.to_string(), "The documents of the device say what its errors mean.")
+            Failure::refused(error.to_string(), "The documentation of the device explains its errors.")
         }
         Error::TimedOut => Failure::silent("the node does not answer", SILENT),
         Error::BufferFull | Error::TooLarge => Failure::usage(error.to_string(), "Send less at a time."),

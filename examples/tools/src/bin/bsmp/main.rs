@@ -118,7 +118,7 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
     let is_many = matches!(cli.command, Command::Watch(_) | Command::Poll(_));
     if list.len() != 1 && !is_many {
         let remedy = "Give one, or use `bsmp poll`.";
-        return Err(Failure::usage("only `watch` and `poll` take several addresses", remedy));
+        return Err(Failure::usage("only `watch` and `poll` accept several addresses", remedy));
     }
     if is_many && list.iter().any(|address| !address.is_node()) {
         return Err(Failure::usage("a group does not answer", ADDRESS));
@@ -126,7 +126,8 @@ fn addresses(cli: &Cli) -> Result<Vec<Address>, Failure> {
     Ok(list)
 }
 
-const ADDRESS: &str = "A node has an address from 1 to 32, a multicast group one from 248 to 254; 255 are all.";
+const ADDRESS: &str =
+    "A node has an address from 1 to 32, a multicast group one from 248 to 254; 255 is for all nodes.";
 
 /// The job to do over a port.
 enum Job<'j> {

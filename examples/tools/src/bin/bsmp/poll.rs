@@ -327,7 +327,7 @@ impl Polling {
         let text = || format!("{failed} of {} readings failed", readings(&all));
         match (all.missing, all.refused) {
             (0, 0) => Ok(()),
-            (0, _) => Err(Failure::refused(text(), "`bsmp discover` shows what the node has.")),
+            (0, _) => Err(Failure::refused(text(), "`bsmp discover` lists the entities of the node.")),
             _ if all.answered == 0 => Err(of_protocol(&Error::TimedOut)),
             _ => Err(Failure::silent(text(), "Give it more time with --timeout, or a slower --interval.")),
         }

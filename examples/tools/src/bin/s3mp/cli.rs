@@ -32,7 +32,7 @@ Examples:
 A description is a file whose lines are an address, a name, a type and perhaps a unit:
   1 temperature f32 °C
   3 relay bool
-Types are u8 to u64, i8 to i64, f32, f64, bool, text and any; with [N] N of them; char[N] is text
+Types are u8 to u64, i8 to i64, f32, f64, bool, text and any; with [N] arrays of N; char[N] is text
 of at most N bytes.
 
 Exit codes:
@@ -52,7 +52,7 @@ pub struct Link {
     /// Time to wait for a response
     #[arg(long, value_name = "MS", global = true, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Retries of a request that gets no response, if it may run twice: never of INVERT
+    /// Retries of a request that gets no response, if it may run twice: never for INVERT
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
     /// The description of the values: a file with lines of address, name, type and unit
@@ -88,7 +88,7 @@ pub enum Command {
         /// The address, or its name
         address: String,
     },
-    /// Show values, and then each change that the slave pushes; asks for nothing afterwards
+    /// Show values, and then each change that the slave pushes; sends no further requests
     Subscribe {
         /// The addresses, or their names; default is all that have a name
         addresses: Vec<String>,
@@ -114,7 +114,7 @@ pub enum Command {
         /// Send RESET first
         #[arg(long)]
         reset: bool,
-        /// Time from one STATUS to the next, by which a slave is known to be there
+        /// Time from one STATUS to the next, which checks that the slave is still there
         #[arg(long, value_name = "MS", default_value_t = 5000)]
         status: u64,
         #[command(flatten)]

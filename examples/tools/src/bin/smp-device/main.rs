@@ -38,8 +38,8 @@ struct Cli {
     /// Framing of the messages; UDP needs none
     #[arg(long, value_enum, value_name = "KIND", default_value_t = Wire::Console, conflicts_with = "udp")]
     framing: Wire,
-    /// Bytes of one buffer: the longest message, and on a console 4 more; default 1024, and 2048
-    /// over UDP, where clients fill datagrams before they ask
+    /// The size of one buffer in bytes: the longest message, and on a console 4 more; default 1024,
+    /// and 2048 over UDP, where clients fill datagrams before they ask
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=65_507))]
     buf_size: Option<u32>,
     /// Number of buffers

@@ -29,8 +29,8 @@ Exit codes:
   3  no response, or a malformed one
   4  the port cannot be opened, or failed
   5  a file or the output cannot be read or written, or a file is not an image or contradicts itself
-  6  the upgrade was not confirmed: the old image runs, or it is unknown which one does
-  128 and more: a signal ended it, 130 is Ctrl-C; what it leaves behind is said
+  6  the upgrade was not confirmed: the old image runs, or the running image is unknown
+  128 and more: a signal ended the program, 130 is Ctrl-C; it reports unfinished work
 
 Examples:
   smp --simulated upgrade                              upgrade the simulated device
@@ -47,9 +47,9 @@ First steps with a real device:
 
 Environment:
   SMP_DEVICE   the name of the device, where the command line gives no endpoint
-  SMP_OPTIONS  or its options, as --serial /dev/ttyACM0 --framing raw
+  SMP_OPTIONS  or its options, for example --serial /dev/ttyACM0 --framing raw
   SMP_CONFIG   the file with the names; default is ~/.config/anysmp/devices.json
-  NAME         is run as the program smp-NAME on the PATH, if no command has this name
+  PATH         is searched for a program smp-NAME, if there is no command NAME
 
 `smp COMMAND --help` describes a command in full.";
 
@@ -71,7 +71,7 @@ pub struct Link {
     /// A simulated device in this process; it forgets everything when the command ends
     #[arg(long, global = true, conflicts_with_all = ["serial", "tcp", "udp"], help_heading = "Endpoint")]
     pub simulated: bool,
-    /// A USB serial port by vendor and product id, or `any` for the only one that is there
+    /// A USB serial port by vendor and product id, or `any` if there is only one
     #[arg(long, value_name = "VID:PID[:INTERFACE]", global = true, conflicts_with_all = ["serial", "tcp", "udp", "simulated"], help_heading = "Endpoint")]
     pub usb: Option<String>,
     /// A Bluetooth device, by its name or, a little faster, its address; `smp ports --ble` lists
@@ -91,16 +91,16 @@ pub struct Link {
     /// Time to wait for a response; commands that erase flash wait longer by themselves
     #[arg(long, value_name = "MS", global = true, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Retries of a request that gets no response. Transfers go on until the device was silent for
-    /// half a minute, once it was heard
+    /// Retries of a request that gets no response. A transfer continues, once the device was heard,
+    /// until it has been silent for half a minute
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
-    /// At most this many requests of a transfer in flight, 1 to 8; default is one less than the
-    /// device has buffers, and over UDP at most 4. It is never more than that
+    /// At most this many requests of a transfer in flight, 1 to 8, and never more than the device's
+    /// buffers less one, which is the default (over UDP at most 4)
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Link")]
     pub window: Option<u8>,
-    /// The longest message of a transfer; default is what the device can hold, and over UDP at most
-    /// 1232, which crosses every path in one piece
+    /// The longest message of a transfer; default is the longest that the device can hold, and over
+    /// UDP at most 1232, which crosses every path in one piece
     #[arg(long, value_name = "BYTES", global = true, value_parser = clap::value_parser!(u16).range(62..), help_heading = "Link")]
     pub message: Option<u16>,
     /// Send at most this many bytes in this many milliseconds, for receivers that lose bursts
@@ -112,7 +112,7 @@ pub struct Link {
     /// Show each message in words on stderr, the device's other output too, and hashes in full
     #[arg(long, short, global = true, help_heading = "Output")]
     pub verbose: bool,
-    /// Show results and failures only: no progress, nothing on the way
+    /// Show results and failures only: no progress, no messages in between
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
     /// Add each message in words, with the time, to this file
@@ -179,7 +179,7 @@ impl std::str::FromStr for Pace {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Upload an image, start it on trial, and confirm it once it has come up
+    /// Upload an image, start it on trial, and confirm it once it runs
     Upgrade(Upgrade),
     /// List, upload, test, confirm and erase images
     #[command(subcommand)]
@@ -245,7 +245,7 @@ pub enum Command {
     /// Show and clear the logs of a Mynewt device
     #[command(subcommand)]
     Log(Log),
-    /// Make a Mynewt device crash, to see how it recovers
+    /// Make a Mynewt device crash, to test its recovery
     Crash {
         /// The kind of crash: div0, jump0, ref0, assert or wdog
         how: String,
@@ -263,12 +263,11 @@ pub enum Command {
     /// List the serial ports of this computer, and open each for a moment to see whether that works
     /// (some boards restart when their port is opened)
     Ports,
-    /// Work out what an upload will take, from buffers, baud rate, window and framing; needs no
-    /// device
+    /// Compute the time of an upload from buffers, baud rate, window and framing; needs no device
     Plan(crate::plan::Plan),
-    /// Show the device's console and pass every key on; Ctrl-] and a command of this program runs
-    /// it on the same wire. Without a terminal, lines are sent, and those like `:image list` are
-    /// commands
+    /// Show the device's console and pass every key on; Ctrl-] followed by a command of this
+    /// program runs it on the same wire. Without a terminal, lines are sent, and lines such as
+    /// `:image list` are run as commands
     Terminal {
         /// End after this many seconds; by default at the end of the input
         #[arg(long, value_name = "S", value_parser = seconds)]
@@ -316,7 +315,7 @@ pub enum Log {
     Levels,
     /// Show the entries of a log
     Show {
-        /// Its name, as `log list` shows it; default is all
+        /// The name of the log, as `log list` shows it; default is all
         name: Option<String>,
         /// The index of the first entry
         #[arg(long, value_name = "INDEX", default_value_t = 0)]
@@ -351,10 +350,10 @@ pub enum Stat {
     List,
     /// Show the counters of a group
     Read {
-        /// Its name, as `stat list` shows it
+        /// The name of the group, as `stat list` shows it
         #[arg(required_unless_present = "all")]
         group: Option<String>,
-        /// Show those of every group
+        /// Show the counters of every group
         #[arg(long, conflicts_with = "group")]
         all: bool,
     },
@@ -432,7 +431,7 @@ pub enum ValueKind {
 pub enum Fs {
     /// Send a file to the device
     Upload {
-        /// The file here
+        /// The local file
         file: PathBuf,
         /// Path on the device, for example /lfs1/config.bin
         path: String,
@@ -444,7 +443,7 @@ pub enum Fs {
     Download {
         /// Path on the device, for example /lfs1/hello.txt
         path: String,
-        /// The file here, a directory for it, or `-` for the output, with all messages on stderr;
+        /// The local file, a directory for it, or `-` for the output, with all messages on stderr;
         /// default is the last part of the path, in this directory
         file: Option<PathBuf>,
         /// Continue where an earlier transfer of the file ended
@@ -485,7 +484,7 @@ pub enum Enum {
     Count,
     /// Show one group, for devices whose list does not fit a response
     Single {
-        /// Its place in the list, from 0 on
+        /// The index in the list, from 0
         index: u16,
     },
     /// Show details of groups
@@ -498,7 +497,7 @@ pub enum Enum {
 /// Storage.
 #[derive(Subcommand)]
 pub enum Storage {
-    /// Erase it: all settings are gone
+    /// Erase the partition: all settings are lost
     Erase,
 }
 
@@ -514,9 +513,9 @@ pub struct Raw {
     /// Read or write
     #[arg(long, value_enum)]
     pub op: RawOp,
-    /// The payload, as {"d": "hello"}: maps, arrays, "text", h'00 ff', integers, true, false, null,
-    /// undefined, simple(5), tags as 1(0), numbers of 64 bits as 1.5, of 32 as 1.5_2, of 16 as
-    /// 1.5_1
+    /// The payload, for example {"d": "hello"}: maps, arrays, "text", h'00 ff', integers, true,
+    /// false, null, undefined, simple(5), tags such as 1(0), numbers of 64 bits such as 1.5, of 32
+    /// such as 1.5_2, of 16 such as 1.5_1
     #[arg(value_name = "CBOR", default_value = "{}")]
     pub payload: String,
 }

@@ -46,7 +46,7 @@ fn upload<F: Framing>(device: &mut Device<F>, file: &Path, path: &str, resume: b
         progress.at(event.off);
         if lasts {
             let text = format!("uploading: the device has {} of {} bytes", event.off, bytes.len());
-            stop::at(text, "The same command with --resume goes on there, if the device can compare them.");
+            stop::at(text, "The same command with --resume continues there, if the device can compare them.");
         }
         ControlFlow::Continue(())
     })?;
@@ -115,7 +115,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
         progress.get_or_insert_with(|| output.progress(event.len)).at(part.len);
         if part.len > 0 {
             let text = format!("downloading: {} of {} bytes are in {}", part.len, event.len, part.path.display());
-            stop::at(text, "The same command with --resume goes on there.");
+            stop::at(text, "The same command with --resume continues there.");
         }
         failed = written.err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -229,7 +229,7 @@ impl Part {
     fn left(&mut self, output: Output, failure: Failure) -> Failure {
         self.stays = self.len > 0;
         if self.stays {
-            output.warning(&format!("{}: {} bytes; `--resume` goes on there", self.path.display(), self.len));
+            output.warning(&format!("{}: {} bytes; `--resume` continues there", self.path.display(), self.len));
         }
         failure
     }

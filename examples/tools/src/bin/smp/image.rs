@@ -131,7 +131,7 @@ pub fn uploading(off: u64, len: u64) -> String {
 }
 
 /// The remedy for an upload that ended early.
-pub const GOES_ON: &str = "The same command goes on there.";
+pub const GOES_ON: &str = "The same command continues there.";
 
 /// Formats a data rate.
 pub fn rate(bytes: u64, seconds: f64) -> String {

@@ -79,7 +79,7 @@ impl Kind {
     /// The remedy where an image is required.
     const fn remedy(self) -> &'static str {
         match self {
-            Self::Elf => "Give the signed image that the build makes beside it, for example zephyr.signed.bin.",
+            Self::Elf => "Give the signed image that the build makes next to it, for example zephyr.signed.bin.",
             Self::Suit | Self::OldImage => "`image upload --raw` sends a file as it is, to a device that accepts it.",
             Self::Uf2 | Self::Srec => "Give the same program as a signed .bin or .hex file.",
             _ => SIGNED,

@@ -128,7 +128,10 @@ fn is_program(bytes: &[u8]) -> Result<(), (String, &'static str)> {
     const BINARY: &str = "Give the bare program, as `objcopy -O binary` makes it of an ELF file, or --force.";
     match Kind::of(bytes) {
         Kind::Image => {
-            return Err(("already an MCUboot image".to_owned(), "Upload it as it is, or --force to wrap it again."));
+            return Err((
+                "already an MCUboot image".to_owned(),
+                "Upload it unchanged, or use --force to wrap it again.",
+            ));
         }
         Kind::Other => {}
         kind => return Err((format!("no program but {}", kind.name()), BINARY)),

@@ -172,7 +172,7 @@ const BACK: Duration = Duration::from_secs(10);
 /// device, before the response was read; then it comes back, and somebody responds there. If the
 /// port stayed, nothing shows whether the device has reset, so it is asked once more.
 fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &Failure) -> Result<(), Failure> {
-    const REMEDY: &str = "Check endpoint and framing; `params` shows whether anybody answers.";
+    const REMEDY: &str = "Check endpoint and framing; `params` shows whether the device responds.";
     let output = device.output;
     let unknown =
         |text: &str| Failure::Unknown(format!("{text}: it is not known whether the device has reset"), REMEDY);

@@ -31,7 +31,7 @@ use wire::{Flash, MS, SECOND, Terms, Wire};
 /// The upload to predict.
 #[derive(Args)]
 pub struct Plan {
-    /// Bytes of one buffer, as `smp params` shows them
+    /// The size of one buffer in bytes, as `smp params` shows it
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(96..=65_507))]
     buf_size: u32,
     /// Number of buffers

@@ -94,7 +94,7 @@ pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
     let known = || devices.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     devices.get(&name).cloned().ok_or_else(|| {
         let text = format!("{of}: no device has the name {name:?}; there are: {}", known());
-        Failure::Usage(text, "`smp device add NAME --serial PATH` gives one a name.")
+        Failure::Usage(text, "`smp device add NAME --serial PATH` gives a device a name.")
     })
 }
 

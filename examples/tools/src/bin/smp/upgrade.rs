@@ -500,7 +500,7 @@ impl Watch<'_> {
             progress.finish();
         }
         if phase == Phase::Uploading && self.off > 0 {
-            let text = format!("the device has {} bytes: the same command goes on there", self.off);
+            let text = format!("the device has {} bytes: the same command continues there", self.off);
             self.output.warning(&text);
         }
     }

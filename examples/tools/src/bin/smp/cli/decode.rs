@@ -12,7 +12,7 @@ pub struct Decode {
     /// or the bytes themselves
     #[arg(required_unless_present = "wireshark")]
     pub file: Option<PathBuf>,
-    /// The form of the capture, where it cannot be told from its bytes
+    /// The form of the capture, if it cannot be recognised from its bytes
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Auto)]
     pub form: Form,
     #[command(flatten)]
@@ -52,7 +52,8 @@ pub struct What {
     /// The protocol
     #[arg(long, value_enum, value_name = "NAME", default_value_t = Protocol::Smp)]
     pub protocol: Protocol,
-    /// The framing of the messages; `auto` takes the one in which most of the bytes have a meaning
+    /// The framing of the messages; `auto` chooses the one in which most of the bytes have a
+    /// meaning
     #[arg(long, value_enum, value_name = "KIND", default_value_t = Framing::Auto)]
     pub frames: Framing,
 }
@@ -64,7 +65,7 @@ pub enum Form {
     Auto,
     /// Hex, a line for each piece
     Hex,
-    /// The bytes as they were on the wire, text of a console among them
+    /// The bytes as they were on the wire, including console text
     Bytes,
     /// A file of Wireshark or tcpdump
     Pcap,
