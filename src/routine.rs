@@ -139,7 +139,7 @@ pub enum Ended<R> {
     /// The device restarts: open the port again, build a new link and call `run` with the same
     /// routine.
     Reopen,
-    /// The caller's callback stopped it. The routine may be run again later, or dropped.
+    /// The caller's callback stopped the run. The routine may be run again later, or dropped.
     Stopped,
 }
 

@@ -302,7 +302,8 @@ impl<const WRITE: usize, const ERASE: usize, const READ: usize> NorFlash for Ram
         match fault {
             Some(Fault::Silent) => Ok(()),
             Some(Fault::Tear(seed) | Fault::Spoil(seed)) => {
-                // A half of the bytes is erased, a quarter untouched, a quarter random.
+                // On average, half of the bytes are erased, a quarter are unchanged, and a quarter
+                // are random.
                 let mut random = Random::new(seed);
                 for byte in bytes {
                     match random.next() & 3 {

@@ -161,6 +161,8 @@ impl<S: Service, F: Form> Service for Bridge<'_, S, F> {
 }
 
 impl<S: Service, F: Form> asynch::Service for Bridge<'_, S, F> {
+    /// Handles one message, without awaiting anything.
+    ///
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.

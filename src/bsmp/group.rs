@@ -163,7 +163,8 @@ impl Request for Query {
         if payload.len() > MAX_VARIABLES {
             return Err(Error::TooMany);
         }
-        // Values come in the order of the ids: a list that does not ascend leaves that order open.
+        // Values come in the order of the ids: a list that does not ascend leaves the order of the
+        // values undefined.
         if !payload.is_sorted_by(|a, b| a < b) {
             return Err(Error::WrongOrder);
         }

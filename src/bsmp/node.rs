@@ -106,7 +106,7 @@ pub struct Nodes<'n, 't, E> {
 shown!([E] Nodes<'_, '_, E>, |it| "Nodes({})", it.nodes.len());
 
 impl<'n, 't, E: Entities> Nodes<'n, 't, E> {
-    /// These nodes. If two have the same address, the first one answers.
+    /// Combines these nodes. If two have the same address, the first one answers.
     #[must_use]
     pub const fn new(nodes: &'n mut [Node<'t, E>]) -> Self {
         Self { nodes }
@@ -142,6 +142,8 @@ impl<E: Entities> Service for Nodes<'_, '_, E> {
 }
 
 impl<E: Entities> asynch::Service for Nodes<'_, '_, E> {
+    /// Handles one message, without awaiting anything.
+    ///
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.
@@ -157,6 +159,8 @@ impl<E: Entities> Service for Node<'_, E> {
 }
 
 impl<E: Entities> asynch::Service for Node<'_, E> {
+    /// Handles one message, without awaiting anything.
+    ///
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.

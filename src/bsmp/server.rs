@@ -295,6 +295,8 @@ impl<E: Entities> Service for Server<'_, E> {
 }
 
 impl<E: Entities> asynch::Service for Server<'_, E> {
+    /// Handles one message, without awaiting anything.
+    ///
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.

@@ -30,9 +30,9 @@ pub enum Item<'b> {
     Array(Reader<'b>),
     /// A map, as a reader whose payload ends where the map ends.
     Map(Reader<'b>),
-    /// `true` or `false`.
+    /// A flag, `true` or `false`.
     Boolean(bool),
-    /// `null`.
+    /// The value `null`; also the item of a missing key.
     Null,
     /// A float, a tag or a simple value, as a reader in front of it; [`Reader::float`] reads a
     /// float.

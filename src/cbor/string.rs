@@ -89,7 +89,7 @@ impl<'b> Chunks<'b> {
         if cfg!(not(any(feature = "small", target_os = "none")))
             && let Form::Whole(bytes) = self.0
         {
-            // One comparison of slices is faster than one piece of an iterator.
+            // A single comparison of slices is faster than a loop over one piece.
             return bytes == other;
         }
         // Piece by piece, since a piece may end anywhere in the other bytes.

@@ -173,7 +173,7 @@ impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
         let all = [(active, flash::Device::Active), (spare, flash::Device::Spare), (record, records), (log, records)];
         let page = geometry.of(records).erase;
         let two = page.checked_mul(2).ok_or(RegionError::Geometry)?;
-        // A record has 112 bytes, of whole write units.
+        // A record has 112 bytes, rounded up to whole write units.
         let short = record.len < two || page < 128 || active.len.min(spare.len) == 0;
         if short || all.iter().any(|(region, device)| region.len > 0 && !region.fits(geometry.of(*device))) {
             return Err(RegionError::Region);

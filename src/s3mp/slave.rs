@@ -67,7 +67,7 @@ use crate::shown::shown;
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "the caller has to handle each")]
 pub enum After {
-    /// Nothing.
+    /// No action.
     #[default]
     Nothing,
     /// The master asks for a restart of the device; subscriptions and settings are already gone.
@@ -339,6 +339,8 @@ impl<R: Resources> Service for Slave<R> {
 }
 
 impl<R: Resources> asynch::Service for Slave<R> {
+    /// Handles one message, without awaiting anything.
+    ///
     /// # Cancellation
     ///
     /// Never waits, so there is nothing to cancel.

@@ -80,7 +80,7 @@ impl Error {
     }
 }
 
-/// The value of `err`.
+/// The map under the key `err`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Details {
     group: u16,

@@ -128,7 +128,7 @@ const _: () = assert!(size_of::<Discovery<'_>>() <= 76);
 shown!(Discovery<'_>, |discovery| "Discovery({:?}, {:?})", discovery.part, discovery.storage);
 
 impl<'s> Discovery<'s> {
-    /// Finds out everything.
+    /// Discovers all entities of a node.
     #[must_use]
     pub const fn new(storage: Storage<'s>) -> Self {
         Self {

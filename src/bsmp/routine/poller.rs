@@ -52,7 +52,7 @@ enum Stage {
     Idle,
     /// The answer to this poll is awaited. Exits: `Idle`, by the answer or without one.
     Await { poll: usize },
-    /// The end. Exits: none.
+    /// The poller has ended, with this outcome. Exits: none.
     Ended(PollOutcome),
 }
 

@@ -196,7 +196,7 @@ fn encode(bits: u32) -> [u8; 4] {
 /// Decodes four symbols; `None` if one of them is padding or invalid.
 #[cfg(all(not(feature = "small"), target_os = "none"))]
 fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
-    // One test of the highest bit of all four bytes, for which the table has no entries.
+    // The table has no entries for bytes above 127: one test covers all four bytes.
     if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
         return None;
     }

@@ -42,7 +42,7 @@ impl Marker {
         self as u8
     }
 
-    /// Both bytes, the first one lowest.
+    /// Returns both bytes of the marker, the first one lowest.
     pub(super) const fn bytes(self) -> u16 {
         let [first] = *self.as_text();
         u16::from_le_bytes([first, self.second()])

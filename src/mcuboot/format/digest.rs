@@ -307,7 +307,7 @@ software! {
 
 #[cfg(feature = "sha2")]
 software! {
-    /// SHA-384 by the `sha2` crate, in software: the code of [`Sha512`].
+    /// SHA-384 by the `sha2` crate, in software, with the code of [`Sha512`].
     Sha384, 48
 }
 

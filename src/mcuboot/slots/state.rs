@@ -41,7 +41,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
 
     /// Returns the number of all slots.
     pub(super) fn count(&self) -> u32 {
-        // There are at most 2^31 pairs; of that many, the last slot is left out.
+        // With the maximum of 2^31 pairs, the last slot is left out.
         u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
     }
 

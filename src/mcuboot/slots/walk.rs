@@ -6,7 +6,7 @@ use crate::dfu::access::Access;
 use crate::mcuboot::Header;
 use crate::mcuboot::tlv::{Entry, Info, Kind};
 
-/// The walk. A look has checked the areas before, so their ends are inside the slot.
+/// The state of a walk. A look has checked the areas before, so their ends are inside the slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
     /// The address of the image.

@@ -90,7 +90,7 @@ enum State {
     /// after the last response (to DESCRIBE, if there is nothing to subscribe), or when its time
     /// has passed and no retry of STATUS is left.
     Await { asked: Asked, misses: u8, left: Duration },
-    /// The end. Exits: none.
+    /// The search has ended, with this outcome. Exits: none.
     Ended(ConnectOutcome),
 }
 

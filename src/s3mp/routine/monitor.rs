@@ -73,7 +73,7 @@ enum State {
     /// A response is awaited. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
     /// or by a response to STATUS with another mark.
     Await { asked: Asked, left: Duration },
-    /// The end. Exits: none.
+    /// The monitor has ended, with this outcome. Exits: none.
     Ended(MonitorOutcome),
 }
 
@@ -278,8 +278,8 @@ impl<'w> Monitor<'w> {
         if !is_missed {
             return Event::Value(address, value);
         }
-        // Without those that were updated just now: otherwise two values that change without a PUSH
-        // would keep each other stale.
+        // Values that were updated just now are left out: otherwise two values that change without
+        // a PUSH would keep each other stale.
         for watch in self.watches.iter_mut().filter(|watch| watch.age >= self.interval) {
             watch.age = Duration::MAX;
         }

@@ -18,9 +18,9 @@ pub struct Watched<T> {
 /// The value that the master has.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Sent<T> {
-    /// None yet. Exit: the first report, to `Last`.
+    /// No value has been reported yet. Exit: the first report, to `Last`.
     Nothing,
-    /// This one. Exit: a further report, to itself.
+    /// This value was reported last. Exit: a further report, to itself.
     Last(T),
 }
 

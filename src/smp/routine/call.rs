@@ -152,8 +152,8 @@ enum State {
     Refused(Version),
     /// To be sent again with the same number. Exits: `Waiting`.
     Again(Asked),
-    /// Sent. Exits: `Refused`; `Again` or `Silent` after a timeout; none by a response, after which
-    /// the owner drops the call.
+    /// Sent; the response is awaited. Exits: `Refused`; `Again` or `Silent` after a timeout; none
+    /// by a response, after which the owner drops the call.
     Waiting(Asked),
     /// Never answered. No exit: each poll fails.
     Silent,

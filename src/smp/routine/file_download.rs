@@ -89,7 +89,7 @@ enum State {
     Receiving(Transfer, Option<Call<Hash<'static>>>),
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
-    /// Ended. No exit.
+    /// The download has ended, with this outcome. No exit.
     Ended(FileOutcome),
 }
 

@@ -97,7 +97,7 @@ pub(super) enum Task {
     Confirm,
     /// Not confirmed, since the device cannot or will not confirm it. Exits: those of `None`.
     Unconfirmed,
-    /// Nothing. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
+    /// No step is due. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
     None,
 }
 

@@ -13,7 +13,7 @@ use crate::smp;
 pub enum Phase {
     /// Reads the list of images.
     Looking,
-    /// Uploads.
+    /// Uploads the image.
     Uploading,
     /// Marks the image for test.
     Marking,

@@ -126,7 +126,7 @@ enum Stage {
     Listing(Call<stat::List>),
     /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
     Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
-    /// Ended. The report has the outcome. No exit.
+    /// The walk has ended; the report contains the outcome. No exit.
     Ended,
 }
 
@@ -275,7 +275,7 @@ enum Naming<'n> {
     Idle { names: &'n [&'n str] },
     /// Asks for `name`. Exits: `Idle`, `Ended`.
     Reading { call: Call<settings::Read<'static>>, name: &'n str, names: &'n [&'n str] },
-    /// Ended. The report has the outcome. No exit.
+    /// The walk has ended; the report contains the outcome. No exit.
     Ended,
 }
 

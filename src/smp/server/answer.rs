@@ -117,7 +117,7 @@ impl<'m> Incoming<'m> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum After {
-    /// Nothing.
+    /// No action.
     #[default]
     Nothing,
     /// Wait until the response is on the wire, then at least 100 ms, then reset.

@@ -93,8 +93,8 @@ impl Flash<'_, '_> {
         }
         let scratch = self.trailer(self.scratch);
         if scratch.magic == Magic::Good {
-            // With several images the scratch area belongs to the one that its swap info names. A
-            // swap type that MCUboot does not write counts as the first one's.
+            // With several images the scratch area belongs to the image that its swap info names;
+            // to the first image if the swap type is one that MCUboot does not write.
             let of = scratch.swap_info.filter(|info| info & 0x0F <= SwapType::Revert as u8);
             let mine = self.images() == 1 || usize::from(of.unwrap_or(0) >> 4) == image;
             return mine.then_some(self.scratch);

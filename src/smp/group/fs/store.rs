@@ -49,7 +49,7 @@ pub trait Files {
 /// The upload that is running, if any.
 #[derive(Clone)]
 enum Session {
-    /// None. Exit: a first piece that is not the last one, to `Uploading`.
+    /// No upload is running. Exit: a first piece that is not the last one, to `Uploading`.
     Idle,
     /// The file that is being written, the next offset and its final length. Exits: the last
     /// piece, an error of the file system and close, to `Idle`; a first piece, to itself, with its
@@ -157,7 +157,7 @@ impl<F: Files> Store<'_, F> {
         let mut digest = Sha256::new();
         let len = self.walk(request, |piece| digest.update(piece))?;
         let room = self.buffer.first_chunk_mut::<32>().ok_or(Error::NO_MEMORY)?;
-        // Straight into the buffer: a hash returned by value would be copied on the stack.
+        // Written straight into the buffer: a hash returned by value would be copied on the stack.
         digest.finalize_into_reset(room.into());
         Ok(hashed(request, SHA256, len, HashOutput::Bytes(room.as_slice().into())))
     }

@@ -37,7 +37,7 @@ pub(super) enum Stage {
     /// Marks an image for test. Exits: itself, with the next image; `Resetting`; `Uploading`, if
     /// the image found is damaged; `Reopening`, without a response; `Ended`.
     Marking(Call<WriteState<'static>>),
-    /// Resets. Exits: `Reopening`, `Ended`.
+    /// Resets the device. Exits: `Reopening`, `Ended`.
     Resetting(Call<Reset>, Moment),
     /// The driver has to open the port again. Exit: `Resting`.
     Reopening(Moment),
@@ -53,7 +53,7 @@ pub(super) enum Stage {
 /// The reason for asking for the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// To plan.
+    /// To plan the upgrade.
     Before,
     /// To see where the upload went.
     Uploaded,
@@ -61,7 +61,7 @@ pub(super) enum Moment {
     Marked,
     /// To see which image runs after the reset.
     Booted,
-    /// To see whether those that came up have fallen back.
+    /// To see whether the images that had started have fallen back.
     RolledBack,
     /// To see whether the image stays after the confirmation.
     Confirmed,
