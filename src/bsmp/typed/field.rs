@@ -10,7 +10,7 @@ use crate::shown::shown;
 pub trait Field: Copy + 'static {
     /// The number of bytes.
     const SIZE: usize;
-    /// The value of zeros.
+    /// The value whose bytes are all zero.
     const ZERO: Self;
 
     /// Writes the bytes of the value. Returns `false`, without a useful result, if the length of
@@ -18,7 +18,7 @@ pub trait Field: Copy + 'static {
     #[must_use = "`false` means that nothing was written"]
     fn emit(&self, bytes: &mut [u8]) -> bool;
 
-    /// Reads a value. `None` if the length of `bytes` is not [`SIZE`](Self::SIZE).
+    /// Reads a value from its bytes. `None` if the length of `bytes` is not [`SIZE`](Self::SIZE).
     #[must_use]
     fn parse(bytes: &[u8]) -> Option<Self>;
 }

@@ -63,7 +63,7 @@ impl<T: Clone + PartialEq> Watched<T> {
     }
 }
 
-/// Returns true if both are the same value, which is also true of two NaN, unlike `==`.
+/// Returns true if both are the same value, which is also true of two NaNs, unlike `==`.
 #[expect(clippy::eq_op, reason = "NaN is what differs from itself")]
 fn is_same<T: PartialEq>(a: &T, b: &T) -> bool {
     a == b || (a != a && b != b)

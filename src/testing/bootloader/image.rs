@@ -28,7 +28,7 @@ pub(super) struct Dependency {
 struct Areas<'a> {
     /// The entries of the protected area.
     protected: &'a [u8],
-    /// The end of the other area.
+    /// The end of the unprotected area.
     end: usize,
 }
 

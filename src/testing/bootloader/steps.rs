@@ -220,7 +220,7 @@ impl Flash<'_, '_> {
         let in_scratch = part == 0 && copied != len;
         let status = if in_scratch { scratch } else { run.primary };
         let [old, new] = [run.primary.start + at, run.secondary.start + at];
-        // Up to the trailer, whose sectors are erased before.
+        // The length up to the trailer, whose sectors are erased before.
         let body = |flash: &Self, area: Area| {
             if in_scratch { (flash.trailer_sector(area) * flash.sector).saturating_sub(at) } else { len }
         };
