@@ -27,8 +27,7 @@ impl Short {
 #[rustfmt::skip] // Short functions take one line each, so that the whole framing fits a page.
 impl Framing for Short {
     const OVERHEAD: usize = 1; // of the peer's 256 bytes the length takes one
-    type Pace = Unpaced; // frames may follow one another at once
-    type Encoder = ShortEncoder;
+    type Pace = Unpaced; type Encoder = ShortEncoder;
     fn encode(&self, message: &[u8]) -> Result<ShortEncoder, Error> {
         u8::try_from(message.len()).map(|len| ShortEncoder { len, at: 0 }).or(Err(Error::Unsendable))
     }

@@ -150,7 +150,7 @@
 
 use core::time::Duration;
 
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 pub mod auto;
 pub mod bridge;
@@ -161,7 +161,10 @@ pub mod delimited;
 pub mod gatt;
 mod head;
 pub mod lrc;
+mod pace;
 pub mod packet;
+
+pub use pace::{Pace, Paced, Unpaced};
 
 /// The result of one step of a decoder: [`Framing::push`] or [`Framing::idle`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -235,49 +238,6 @@ impl core::fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
-
-/// The pace of a framing: [`Paced`] or [`Unpaced`].
-///
-/// A type, so that the line of a server keeps no time for a framing that needs none.
-#[expect(private_bounds, reason = "there are no others")]
-pub trait Pace: Keeps + 'static {
-    /// True for a framing whose frames need time or silence.
-    const IS_PACED: bool;
-}
-
-/// What the line of a server keeps for the pace of its framing.
-pub(crate) trait Keeps {
-    /// The time that a message still waits, or that the line still carries it.
-    type Time: Time;
-}
-
-/// Frames need silence between them, or a known time on the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
-pub enum Paced {}
-
-/// Frames follow one another at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_enums, reason = "a type without a value")]
-pub enum Unpaced {}
-
-impl Pace for Paced {
-    const IS_PACED: bool = true;
-}
-
-impl Keeps for Paced {
-    type Time = Span;
-}
-
-impl Pace for Unpaced {
-    const IS_PACED: bool = false;
-}
-
-impl Keeps for Unpaced {
-    type Time = ();
-}
 
 /// Finds whole messages in a byte stream, and puts messages into frames.
 pub trait Framing {

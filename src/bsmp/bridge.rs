@@ -29,8 +29,8 @@
 //! The answer to anything else is 22.
 //!
 //! `pydrs` treats the result of its first read of the socket as the whole answer: give the link an
-//! `out` as long as an envelope ([`Buffers::parts`](crate::line::Buffers::parts)), so that each
-//! answer leaves in one write.
+//! `out` as long as an envelope ([`Buffers::with_out`](crate::line::Buffers::with_out)), so that
+//! each answer leaves in one write.
 
 use core::marker::PhantomData;
 

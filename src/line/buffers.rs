@@ -3,17 +3,17 @@
 use crate::framing::{Encoder, Framing};
 use crate::shown::shown;
 
-/// The three buffers of a line.
+/// The memory of a line, and how it is cut into its three buffers.
 ///
-/// | buffer | holds | at least | good |
+/// | buffer | holds | at least | by default |
 /// |---|---|---|---|
-/// | `read` | the bytes of one read of the port | 1 byte; for datagrams the longest one | 64 bytes |
 /// | `tx` | one message to send | 1 byte | the longest message of the framing |
 /// | `out` | the bytes of one write to the port | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
+/// | `read` | the bytes of one read of the port | 1 byte; for datagrams the longest one | the rest, at least 64 bytes |
 ///
-/// [`split`](Self::split) divides one piece of memory: `tx` and `out` get the lengths of the column
-/// *good*, `read` gets the rest. Each framing has a `const fn sizes_of(buffer)`; its `memory()` is
-/// the length that `split` needs, in bytes:
+/// One piece of memory and two lengths take 12 bytes less in a line than three slices. Each framing
+/// has a `const fn sizes_of(buffer)`; its `memory()` is the length that [`split`](Self::split)
+/// needs, in bytes:
 ///
 /// ```
 /// use anysmp::framing::console::Console;
@@ -21,84 +21,75 @@ use crate::shown::shown;
 ///
 /// let (mut message, mut memory) = ([0; 512], [0; Console::sizes_of(512).memory()]);
 /// assert!(Line::new(Console::new(&mut message), Buffers::split(&mut memory)).is_ok());
+/// // A server with short responses: 64 bytes in which they are built, and 128 + 64 as before.
+/// let (mut message, mut memory) = ([0; 512], [0; 64 + 128 + 64]);
+/// let buffers = Buffers::split(&mut memory).with_tx(64);
+/// assert!(Line::new(Console::new(&mut message), buffers).is_ok());
 /// ```
-pub struct Buffers<'b>(Parts<'b>);
-
-enum Parts<'b> {
-    /// One piece of memory, divided once the framing is known.
-    One(&'b mut [u8]),
-    Three {
-        read: &'b mut [u8],
-        tx: &'b mut [u8],
-        out: &'b mut [u8],
-    },
+pub struct Buffers<'b> {
+    memory: &'b mut [u8],
+    /// The lengths that the caller has chosen.
+    tx: Option<usize>,
+    out: Option<usize>,
 }
 
-shown!(
-    Buffers<'_>,
-    |buffers| "Buffers({} bytes)",
-    match &buffers.0 {
-        Parts::One(memory) => memory.len(),
-        Parts::Three { read, tx, out } => read.len().saturating_add(tx.len()).saturating_add(out.len()),
-    }
-);
+shown!(Buffers<'_>, |buffers| "Buffers({} bytes)", buffers.memory.len());
 
 impl<'b> Buffers<'b> {
     /// All three buffers in one piece of memory. It is divided when the line is built, because the
     /// lengths depend on the framing.
     #[must_use]
     pub const fn split(memory: &'b mut [u8]) -> Self {
-        Self(Parts::One(memory))
+        Self { memory, tx: None, out: None }
     }
 
-    /// Three buffers with lengths of your choice, for example a short `tx` for a server with short
-    /// responses. At most 65,535 bytes of each are used.
+    /// Sets the length of `tx`, for example a short one for a server with short responses. At most
+    /// 65,535 bytes are used.
     #[must_use]
-    pub const fn parts(read: &'b mut [u8], tx: &'b mut [u8], out: &'b mut [u8]) -> Self {
-        Self(Parts::Three { read, tx, out })
+    pub const fn with_tx(self, len: usize) -> Self {
+        Self { tx: Some(len), ..self }
     }
 
-    /// Returns `read`, `tx` and `out` for this framing.
-    pub(super) fn cut<F: Framing>(self, framing: &F) -> Result<[&'b mut [u8]; 3], SizeError> {
-        let [read, tx, out] = match self.0 {
-            Parts::One(memory) => {
-                let sizes = framing.sizes();
-                let error = SizeError { need: sizes.memory(), have: memory.len() };
-                if error.have < error.need {
-                    return Err(error);
-                }
-                let (tx, rest) = memory.split_at_mut_checked(sizes.message).ok_or(error)?;
-                let (out, read) = rest.split_at_mut_checked(sizes.out).ok_or(error)?;
-                [read, tx, out]
-            }
-            Parts::Three { read, tx, out } => [read, tx, out],
+    /// Sets the length of `out`. At most 65,535 bytes are used.
+    #[must_use]
+    pub const fn with_out(self, len: usize) -> Self {
+        Self { out: Some(len), ..self }
+    }
+
+    /// Returns the memory, which holds `tx`, `out` and `read` in this order, and the lengths of the
+    /// first two.
+    pub(super) fn cut<F: Framing>(self, framing: &F) -> Result<(&'b mut [u8], u16, u16), SizeError> {
+        let sizes = framing.sizes();
+        let tx = self.tx.unwrap_or(sizes.message).min(LONGEST);
+        // A frame that leaves in one piece has to fit `out`, so the longest messages of the longest
+        // buffers cannot be sent.
+        let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx).saturating_sub(tx));
+        let tx = if F::WHOLE { tx.min(longest) } else { tx };
+        let out = self.out.unwrap_or(sizes.out).min(LONGEST);
+        let read = match (self.tx, self.out) {
+            (None, None) => sizes.read,
+            _ if F::DATAGRAM => sizes.read,
+            _ => 1,
         };
-        let (read, tx, out) = (limited(read), limited(tx), limited(out));
-        // A frame that leaves in one piece has to fit `out`, so with buffers of the greatest
-        // length, the longest messages cannot be sent.
-        let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx.len()).saturating_sub(tx.len())).min(tx.len());
-        let tx = if F::WHOLE { tx.get_mut(..longest).unwrap_or_default() } else { tx };
-        let least_read = if F::DATAGRAM { framing.sizes().read.min(LONGEST) } else { 1 };
-        let least_out = if F::WHOLE { framing.max_encoded_len(tx.len()) } else { F::Encoder::MIN_OUT };
         // Not a loop, so that checks of constant lengths cost no flash.
-        at_least(least_read, read)?;
         at_least(1, tx)?;
-        at_least(least_out, out)?;
-        Ok([read, tx, out])
+        at_least(if F::WHOLE { framing.max_encoded_len(tx) } else { F::Encoder::MIN_OUT }, out)?;
+        let sent = tx.saturating_add(out);
+        at_least(sent.saturating_add(read.min(LONGEST)), self.memory.len())?;
+        let used = self.memory.len().min(sent.saturating_add(LONGEST));
+        Ok((self.memory.get_mut(..used).unwrap_or_default(), narrow(tx), narrow(out)))
     }
 }
 
 /// The largest number of bytes of a buffer that are used: positions are kept in 16 bits.
 const LONGEST: usize = u16::MAX as usize;
 
-const fn at_least(need: usize, buffer: &[u8]) -> Result<(), SizeError> {
-    let have = buffer.len();
-    if have < need { Err(SizeError { need, have }) } else { Ok(()) }
+fn narrow(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(u16::MAX)
 }
 
-fn limited(buffer: &mut [u8]) -> &mut [u8] {
-    let longest = buffer.len().min(LONGEST);
-    buffer.get_mut(..longest).unwrap_or_default()
+const fn at_least(need: usize, have: usize) -> Result<(), SizeError> {
+    if have < need { Err(SizeError { need, have }) } else { Ok(()) }
 }
 
 impl<'b> From<&'b mut [u8]> for Buffers<'b> {

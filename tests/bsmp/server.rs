@@ -441,9 +441,9 @@ impl embedded_io::Write for Script<'_> {
 
 fn serve_all<F: Framing>(service: &mut impl Service, framing: F, arrives: &[u8], ticks: usize) -> Vec<u8> {
     let mut sent = Vec::new();
-    let (mut read, mut tx, mut out) = ([0; 7], [0; 512], [0; 513]);
+    let mut memory = [0; 512 + 513 + 7];
     let port = Ticking::new(Script { arrives, sent: &mut sent }, Duration::from_millis(100));
-    let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out)).unwrap();
+    let mut link = Link::new(port, framing, Buffers::split(&mut memory).with_tx(512).with_out(513)).unwrap();
     for _ in 0..ticks {
         link.serve(service).unwrap();
     }

@@ -27,6 +27,8 @@ use anysmp::smp::client::{self, Client};
 use anysmp::smp::server::{AllowAll, Incoming, Reply, Server};
 use anysmp::smp::{self, Version, os};
 
+use crate::parts;
+
 const TICK: Duration = Duration::from_millis(100);
 
 /// Why the scripted port fails.

@@ -37,6 +37,11 @@ fn room(len: usize) -> &'static mut [u8] {
     Box::leak(vec![0; len].into_boxed_slice())
 }
 
+/// Buffers of these lengths.
+fn parts(read: usize, tx: usize, out: usize) -> Buffers<'static> {
+    Buffers::split(room(tx + out + read)).with_tx(tx).with_out(out)
+}
+
 fn line<F: Framing>(framing: F) -> Line<'static, F> {
     let need = framing.sizes().memory();
     Line::new(framing, Buffers::split(room(need))).unwrap()

@@ -507,7 +507,7 @@ impl Write for Unread {
 
 #[test]
 fn a_gap_that_is_shorter_than_a_tick_is_waited_for_by_the_clock_where_the_port_says_that_nothing_has_come() {
-    let memory = Buffers::parts(room(16), room(16), room(32));
+    let memory = parts(16, 16, 32);
     let mut link = Link::new(Unread(Vec::new()), Packet::new(room(256), GAP), memory).unwrap();
     link.send(&[5, 0x10, 0, 1, 3]).unwrap();
     assert_eq!(link.into_port().0, framed(&Packet::new(room(256), GAP), &[5, 0x10, 0, 1, 3]));
@@ -682,7 +682,7 @@ impl Write for Slow {
 
 #[test]
 fn a_message_that_never_found_silence_was_not_sent() {
-    let memory = Buffers::parts(room(16), room(16), room(32));
+    let memory = parts(16, 16, 32);
     let mut link = Link::new(Slow { babbles: true, calls: 0 }, Packet::new(room(256), GAP), memory).unwrap();
     assert_eq!(link.send(&[5, 0x10, 0, 1, 3]), Err(anysmp::line::Error::TimedOut));
     assert_eq!(link.counters().sent, 0);

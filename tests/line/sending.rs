@@ -12,7 +12,7 @@ fn a_frame_leaves_whole_in_pieces_of_any_size() {
     let expected = framed(&Console::new(room(256)), &message);
     for run in 1..=expected.len() {
         for out in [4, 5, 7, 64, 128, 300] {
-            let memory = Buffers::parts(room(64), room(256), room(out));
+            let memory = parts(64, 256, out);
             let mut line = Line::new(Console::new(room(256)), memory).unwrap();
             transmit(&mut line, &message);
             assert_eq!(sent_in(&mut line, run), expected, "in runs of {run}, {out} at once");
@@ -25,7 +25,7 @@ fn a_frame_leaves_whole_in_pieces_of_any_size() {
 #[test]
 fn the_last_byte_says_that_the_port_is_to_be_flushed() {
     for out in [4, 6, 7, 128] {
-        let memory = Buffers::parts(room(64), room(256), room(out));
+        let memory = parts(64, 256, out);
         let mut line = Line::new(Console::new(room(256)), memory).unwrap();
         transmit(&mut line, &smp(2, 7));
         let total = framed(&Console::new(room(256)), &smp(2, 7)).len();
@@ -78,7 +78,7 @@ fn what_comes_while_a_frame_leaves_is_handed_out_behind_it() {
 
 #[test]
 fn a_line_whose_buffer_is_full_takes_the_rest_later_and_loses_nothing() {
-    let memory = Buffers::parts(room(16), room(256), room(64));
+    let memory = parts(16, 256, 64);
     let mut line = Line::new(Console::new(room(256)), memory).unwrap();
     transmit(&mut line, &smp(3, 1));
     line.pending();

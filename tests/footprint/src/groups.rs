@@ -35,9 +35,9 @@ macro_rules! server {
         extern "C" fn _start() -> ! {
             $crate::baseline();
             // SAFETY: the images start once.
-            let $crate::Buffers { message, chunk, out, tx, memory, .. } = unsafe { $crate::buffers() };
+            let $crate::Buffers { message, line, memory, .. } = unsafe { $crate::buffers() };
             let console = anysmp::framing::console::Console::new(message);
-            let parts = anysmp::line::Buffers::parts(chunk, tx, out);
+            let parts = anysmp::line::Buffers::split(line).with_tx(256);
             let Ok(link) = Line::serving($crate::device::Uart, console, parts) else { loop {} };
             let ($server, $bytes) = (anysmp::smp::server::Server::new($new(), anysmp::smp::server::AllowAll), memory);
             let server = $with_memory;

@@ -58,13 +58,14 @@ pub struct Buffers {
     pub message: [u8; 512],
     pub chunk: [u8; 64],
     pub out: [u8; 128],
-    pub tx: [u8; 256],
+    /// A message to send, one write and one read of a link.
+    pub line: [u8; 256 + 128 + 64],
     /// The answer memory of a server.
     pub memory: [u8; 96],
 }
 
 static mut BUFFERS: Buffers =
-    Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], tx: [0; 256], memory: [0; 96] };
+    Buffers { message: [0; 512], chunk: [0; 64], out: [0; 128], line: [0; 256 + 128 + 64], memory: [0; 96] };
 
 /// Lends the buffers.
 ///

@@ -124,9 +124,9 @@ fn step<F: Framing>(line: &mut Line<'_, F>, other: &mut Line<'_, F>, what: u8, h
 fn run<F: Framing>(framings: [F; 2], mut input: &[u8]) {
     let mut memory = framings.each_ref().map(|framing| {
         let out = framing.max_encoded_len(TX).max(128);
-        (vec![0; framing.sizes().read], [0; TX], vec![0; out])
+        (vec![0; TX + out + framing.sizes().read], out)
     });
-    let mut memory = memory.iter_mut().map(|(read, tx, out)| Buffers::parts(read, tx, out));
+    let mut memory = memory.iter_mut().map(|(memory, out)| Buffers::split(memory).with_tx(TX).with_out(*out));
     let [mut one, mut two] = framings.map(|framing| Line::new(framing, memory.next().unwrap()).unwrap());
     while let [what, how_much, rest @ ..] = input {
         input = rest;

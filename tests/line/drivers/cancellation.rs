@@ -8,8 +8,7 @@ fn cancelled_everywhere<F: Framing>(
     mut cancel: impl FnMut(&mut Link<'_, Wire, F>, &mut Client, usize) -> bool,
 ) -> usize {
     for polls in 0.. {
-        let (mut chunk, mut out) = ([0; 16], [0; 16]);
-        let mut link = Link::new(wire().sizes(7, 5), framing(), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let mut link = Link::new(wire().sizes(7, 5), framing(), parts(16, 600, 16)).unwrap();
         let mut client = Client::new(0);
         let done = cancel(&mut link, &mut client, polls);
         let echo = block_on(link.call(&mut client, &os::Echo::new("after"))).map(|echo| echo.text.to_string());
@@ -50,9 +49,8 @@ fn a_frame_whose_sending_was_dropped_in_the_middle_goes_on_before_the_next() {
     let (first, second) = ([2, 0, 0, 1, 0, 0, 77, 0, 0xA0], [2, 0, 0, 1, 0, 0, 78, 0, 0xA0]);
     let both = [framed(&Console::new(room()), &first), framed(&Console::new(room()), &second)].concat();
     for polls in 1.. {
-        let (mut chunk, mut out) = ([0; 16], [0; 16]);
         let wire = Wire::new(Mute).sizes(7, 5);
-        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let mut link = Link::new(wire, Console::new(room()), parts(16, 600, 16)).unwrap();
         let done = poll_times(link.send(&first), polls).is_some();
         assert_eq!(block_on(link.send(&second)), Ok(()));
         assert_eq!(link.port().written, both, "dropped after {polls} polls");
@@ -69,9 +67,8 @@ fn a_frame_that_has_to_leave_in_one_piece_and_was_dropped_in_the_middle_is_given
     let second = framed(&Lrc::new(room()), &[1, 2, 3, 4, 5, 6, 7, 8]);
     let mut cut = 0;
     for polls in 1.. {
-        let (mut tx, mut out) = ([0; 16], [0; 32]);
         let wire = Wire::new(Mute).sizes(7, 5);
-        let mut link = Link::new(wire, Lrc::new(room()), Buffers::parts(room(), &mut tx, &mut out)).unwrap();
+        let mut link = Link::new(wire, Lrc::new(room()), parts(600, 16, 32)).unwrap();
         let done = poll_times(link.send(&[9; 8]), polls).is_some();
         let whole = link.port().written.len() == second.len();
         assert_eq!(block_on(link.send(&[1, 2, 3, 4, 5, 6, 7, 8])), Ok(()));
@@ -89,9 +86,8 @@ fn a_frame_that_has_to_leave_in_one_piece_and_was_dropped_in_the_middle_is_given
 fn receiving_may_be_dropped_at_every_await_and_loses_nothing() {
     let late = framed(&Console::new(room()), &[3, 0, 0, 1, 0, 0, 99, 0, 0xA0]);
     for polls in 0..30 {
-        let (mut chunk, mut out) = ([0; 16], [0; 16]);
         let wire = Wire::new(Mute).says(&late).sizes(1, 64);
-        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let mut link = Link::new(wire, Console::new(room()), parts(16, 600, 16)).unwrap();
         if poll_times(link.recv(TICK), polls).is_none() {
             assert_eq!(block_on(link.recv(TICK)).unwrap()[6], 99, "dropped after {polls} polls");
         }
@@ -121,9 +117,8 @@ fn serving_may_be_dropped_at_every_await_and_the_next_request_is_answered() {
     let request = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
     for polls in 0..40 {
         let framing = Console::new(room());
-        let (mut chunk, mut out) = ([0; 16], [0; 16]);
         let wire = Wire::new(Mute).says(&framed(&framing, &request)).sizes(3, 3);
-        let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+        let mut link = Link::new(wire, Console::new(room()), parts(16, 600, 16)).unwrap();
         let mut toy = Toy::default();
         let _ = poll_times(link.serve(&mut toy), polls);
         link.port().inbox.extend(framed(&framing, &request));

@@ -1,9 +1,8 @@
 // Compiled once for each colour: `Link` is the driver's, `wait!` makes a call of it return.
 
 fn link<'b, F: Framing>(wire: Wire, framing: F, buffers: &'b mut [[u8; 256]; 2]) -> Link<'b, Wire, F> {
-    let [tx, rest] = buffers;
-    let (read, out) = rest.split_at_mut(64);
-    Link::new(wire, framing, Buffers::parts(read, tx, &mut out[..64])).unwrap()
+    let memory = &mut buffers.as_flattened_mut()[..256 + 64 + 64];
+    Link::new(wire, framing, Buffers::split(memory).with_tx(256).with_out(64)).unwrap()
 }
 
 fn console_device() -> Wire {
@@ -33,8 +32,7 @@ fn an_exchange_survives_every_size_of_reads_and_writes() {
 fn an_exchange_survives_every_size_of_both_buffers() {
     for chunk in 1..20 {
         for out in 5..20 {
-            let (mut chunk, mut out) = (vec![0; chunk], vec![0; out]);
-            let mut link = Link::new(console_device(), Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+            let mut link = Link::new(console_device(), Console::new(room()), parts(chunk, 600, out)).unwrap();
             let mut client = Client::new(0);
             assert_eq!(wait!(link.call(&mut client, &os::Echo::new("hello"))).unwrap().text, "hello");
         }
@@ -99,9 +97,8 @@ fn every_failure_at_every_call_is_reported_and_the_link_lives_on() {
     ] {
         let mut failures = 0;
         for call in 1..40 {
-            let (mut chunk, mut out) = ([0; 8], [0; 8]);
             let wire = console_device().sizes(5, 7).odd(call, odd);
-            let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+            let mut link = Link::new(wire, Console::new(room()), parts(8, 600, 8)).unwrap();
             let mut client = Client::new(0);
             let first =
                 wait!(link.call(&mut client, &os::Echo::new("hi"))).map(|echo| assert_eq!(echo.text, "hi"));
@@ -135,9 +132,8 @@ fn a_port_that_takes_nothing_and_a_port_at_its_end_are_told_apart() {
 
 #[test]
 fn after_a_send_that_failed_half_way_the_preamble_goes_first() {
-    let (mut chunk, mut out) = ([0; 8], [0; 8]);
     let wire = console_device().odd(3, Odd::Fail(Fault::Broken));
-    let mut link = Link::new(wire, Console::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+    let mut link = Link::new(wire, Console::new(room()), parts(8, 600, 8)).unwrap();
     let message = [0, 0, 0, 1, 0, 0, 0, 6, 0xA0];
     assert_eq!(wait!(link.send(&message)), Err(Error::Port(Fault::Broken)));
     link.port().written.clear();
@@ -151,9 +147,8 @@ fn after_a_send_that_failed_half_way_the_preamble_goes_first() {
 #[test]
 fn a_raw_link_is_silent_after_a_send_that_failed_half_way() {
     type Raw = Counted<'static, Head8>;
-    let (mut chunk, mut out) = ([0; 8], [0; 8]);
     let wire = behind(Raw::new(room()), device()).odd(2, Odd::Fail(Fault::Broken));
-    let mut link = Link::new(wire, Raw::new(room()), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+    let mut link = Link::new(wire, Raw::new(room()), parts(8, 600, 8)).unwrap();
     let mut client = Client::new(0);
     let result = wait!(link.call(&mut client, &os::Echo::new("hi")));
     assert_eq!(result, Err(Error::Port(Fault::Broken)));
@@ -391,8 +386,7 @@ fn what_the_peer_refuses_and_what_makes_no_sense_are_told_apart() {
         let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi")));
         assert_eq!(result, Err(Error::Protocol(expected)));
     }
-    let (mut read, mut tx, mut out) = ([0; 64], [0; 9], [0; 64]);
-    let mut link = Link::new(Wire::new(Mute), plain(), Buffers::parts(&mut read, &mut tx, &mut out)).unwrap();
+    let mut link = Link::new(Wire::new(Mute), plain(), parts(64, 9, 64)).unwrap();
     let result = wait!(link.call(&mut Client::new(0), &os::Echo::new("hi")));
     assert_eq!(result, Err(Error::Protocol(client::Error::BufferFull)));
     assert_eq!(wait!(link.send(&[0; 10])), Err(Error::BufferFull));
@@ -424,20 +418,19 @@ fn datagrams_are_read_one_by_one() {
 
 /// The result of a link for three buffers of these lengths.
 fn built<F: Framing>(framing: F, [read, tx, out]: [usize; 3]) -> Result<(), SizeError> {
-    let (mut read, mut tx, mut out) = (vec![0; read], vec![0; tx], vec![0; out]);
-    Link::new(Wire::new(Mute), framing, Buffers::parts(&mut read, &mut tx, &mut out)).map(drop)
+    Link::new(Wire::new(Mute), framing, parts(read, tx, out)).map(drop)
 }
 
 #[test]
 fn a_buffer_that_cannot_work_is_refused_when_the_link_is_built() {
     let error = |need, have| Err(SizeError { need, have });
     assert_eq!(built(Console::new(room()), [1, 1, 4]), Ok(()));
-    assert_eq!(built(Console::new(room()), [0, 1, 4]), error(1, 0));
+    assert_eq!(built(Console::new(room()), [0, 1, 4]), error(6, 5));
     assert_eq!(built(Console::new(room()), [1, 0, 4]), error(1, 0));
     assert_eq!(built(Console::new(room()), [1, 1, 3]), error(4, 3));
     // A datagram comes and goes whole.
     assert_eq!(built(Datagram::new(room()), [600, 100, 100]), Ok(()));
-    assert_eq!(built(Datagram::new(room()), [599, 100, 100]), error(600, 599));
+    assert_eq!(built(Datagram::new(room()), [599, 100, 100]), error(800, 799));
     assert_eq!(built(Datagram::new(room()), [600, 100, 99]), error(100, 99));
     // So does a packet.
     let gap = Duration::from_micros(174);
@@ -549,9 +542,8 @@ fn what_is_to_be_done_is_told_even_if_the_answer_cannot_be_sent() {
     let mut lost = 0;
     for odd in [Odd::Fail(Fault::Broken), Odd::Nothing] {
         for call in 1..20 {
-            let (mut chunk, mut out) = ([0; 4], [0; 8]);
             let wire = Wire::new(Mute).says(&framed(&plain(), &request)).sizes(4, 3).odd(call, odd);
-            let mut link = Link::new(wire, plain(), Buffers::parts(&mut chunk, room(), &mut out)).unwrap();
+            let mut link = Link::new(wire, plain(), parts(4, 600, 8)).unwrap();
             let mut toy = Toy::default();
             let served = wait!(link.serve(&mut toy));
             let ran = !toy.log.is_empty();
@@ -656,15 +648,13 @@ fn silence_is_counted_from_the_last_byte() {
 fn a_packet_that_waited_when_the_port_failed_does_not_hold_up_the_next() {
     let gap = Duration::from_micros(174);
     let wire = Wire::new(Mute).odd(1, Odd::Fail(Fault::Broken));
-    let (read, tx, out) = (&mut [0; 16], &mut [0; 16], &mut [0; 32]);
-    let mut link = Link::new(wire, Packet::new(room(), gap), Buffers::parts(read, tx, out)).unwrap();
+    let mut link = Link::new(wire, Packet::new(room(), gap), parts(16, 16, 32)).unwrap();
     assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 3])), Err(Error::Port(Fault::Broken)));
     assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 4])), Ok(()));
     assert_eq!(link.port().written, framed(&Packet::new(room(), gap), &[5, 0x10, 0, 1, 4]), "the second alone");
     // Nor is it sent when a routine begins.
     let wire = Wire::new(Mute).odd(1, Odd::Fail(Fault::Broken));
-    let (read, tx, out) = (&mut [0; 16], &mut [0; 64], &mut [0; 80]);
-    let mut link = Link::new(wire, Packet::new(room(), gap), Buffers::parts(read, tx, out)).unwrap();
+    let mut link = Link::new(wire, Packet::new(room(), gap), parts(16, 64, 80)).unwrap();
     assert_eq!(wait!(link.send(&[5, 0x10, 0, 1, 3])), Err(Error::Port(Fault::Broken)));
     let ended = wait!(link.run(&mut Client::new(0), &mut Count::new(1), |_| ControlFlow::Continue(())));
     assert!(matches!(ended, Ok(Ended::Done(_))));

@@ -52,9 +52,8 @@ type Use<F> = fn(&mut Line<'_, F>, &[u8]);
 
 fn line<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8], with: Use<F>) {
     let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
-    let Some((read, room)) = room.split_at_mut_checked(size()) else { return };
-    let Some((tx, out)) = room.split_at_mut_checked(size()) else { return };
-    let Ok(mut line) = Line::new(new(buffer), Buffers::parts(read, tx, out)) else { return };
+    let memory = Buffers::split(room).with_tx(size()).with_out(size());
+    let Ok(mut line) = Line::new(new(buffer), memory) else { return };
     turn(&mut line, bytes);
     with(&mut line, bytes);
     drop_in_box((line.counters(), line.limits(), line.framing().gap()));

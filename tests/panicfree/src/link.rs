@@ -135,9 +135,8 @@ type Use<F> = fn(&mut Link<'_, Port, F, Keep>, &[u8]);
 
 fn link<'r, F: Framing>(new: impl FnOnce(&'r mut [u8]) -> F, bytes: &[u8], room: &'r mut [u8], with: Use<F>) {
     let Some((buffer, room)) = room.split_at_mut_checked(size()) else { return };
-    let Some((chunk, room)) = room.split_at_mut_checked(size()) else { return };
-    let Some((tx, out)) = room.split_at_mut_checked(size()) else { return };
-    let Ok(link) = Link::new(Port, new(buffer), Buffers::parts(chunk, tx, out)) else { return };
+    let memory = Buffers::split(room).with_tx(size()).with_out(size());
+    let Ok(link) = Link::new(Port, new(buffer), memory) else { return };
     let mut link = link.with_sink(Keep).with_preamble_pause(flag());
     drop_in_box(link.send(bytes));
     drop_in_box(link.recv(time()));

@@ -137,9 +137,10 @@ fn main() -> ! {
     let Some(mut node) = node else { firmware::exit(false) };
 
     // `out` holds the checksum too.
-    let (mut message, mut chunk, mut out, mut tx) = ([0; PACKET], [0; 32], [0; PACKET], [0; PACKET - 1]);
+    let (mut message, mut memory) = ([0; PACKET], [0; PACKET - 1 + PACKET + 32]);
     let framing = Packet::new(&mut message, GAP).with_echo(Echo::Node);
-    let Ok(mut link) = Link::new(uart0, framing, Buffers::parts(&mut chunk, &mut tx, &mut out)) else {
+    let buffers = Buffers::split(&mut memory).with_tx(PACKET - 1).with_out(PACKET);
+    let Ok(mut link) = Link::new(uart0, framing, buffers) else {
         firmware::exit(false)
     };
     loop {

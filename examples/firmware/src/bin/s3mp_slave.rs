@@ -141,9 +141,9 @@ fn main() -> ! {
     let Ok(mut slave) = Slave::new(Greenhouse::new(starts)) else { firmware::exit(false) };
     info!("start {=u32}", starts);
 
-    let (mut message, mut chunk) = ([0; MESSAGE], [0; 32]);
-    let (mut out, mut tx) = ([0; max_encoded_len(MESSAGE)], [0; MESSAGE]);
-    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+    const OUT: usize = max_encoded_len(MESSAGE);
+    let (mut message, mut memory) = ([0; MESSAGE], [0; MESSAGE + OUT + 32]);
+    let buffers = Buffers::split(&mut memory).with_tx(MESSAGE).with_out(OUT);
     let Ok(mut link) = Link::new(uart0, Lrc::new(&mut message), buffers) else { firmware::exit(false) };
     let mut breath = clock::ticks();
     loop {

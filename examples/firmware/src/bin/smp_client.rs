@@ -57,14 +57,14 @@ fn main() -> ! {
     };
     info!("to version {}", upgrade.item().version());
 
-    let (mut message, mut chunk, mut tx, mut out) = ([0; MESSAGE], [0; 32], [0; TX], [0; 128]);
+    let (mut message, mut memory) = ([0; MESSAGE], [0; TX + 128 + 32]);
     // A request without a response by then was damaged on the way; the routine waits longer where a
     // device needs it.
     let mut client = Client::new(0).with_timeout(Duration::from_secs(1));
     let report = loop {
         // A new link after each reset of the other board: half a message from before is useless.
         let framing = Console::new(&mut message);
-        let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
+        let buffers = Buffers::split(&mut memory).with_tx(TX);
         let Ok(mut link) = Link::new(&mut port, framing, buffers) else { exit(false) };
         let mut phase = upgrade.phase();
         let ended = link.run(&mut client, &mut upgrade, |event| {

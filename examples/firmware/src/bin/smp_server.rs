@@ -8,7 +8,6 @@
 
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
-use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Pair, Slots, scratch_len};
 use anysmp::smp::Server;
@@ -46,12 +45,11 @@ fn main() -> ! {
 
     // A response must fit the client's buffer as a request fits ours. Responses that may be
     // requested again are kept.
-    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let (mut message, mut buffers) = ([0; BUFFER], [0; Console::sizes_of(BUFFER).memory()]);
+    let mut memory = [0; Answers::memory_len(1, 32)];
     let server = Server::new(device, AllowAll).with_parameters(board::REQUESTS, BUFFER as u32);
     let mut server = server.with_memory(&mut memory);
-    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
-    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), &mut buffers) else { firmware::exit(false) };
     #[cfg(feature = "text")]
     let mut reported = 0;
     loop {

@@ -8,7 +8,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use anysmp::asynch::Link;
 use anysmp::framing::console::Console;
-use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::flash;
 use anysmp::mcuboot::slots::{Pair, Slots, scratch_len};
@@ -83,12 +82,11 @@ async fn serve(board: Board) {
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 
-    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let (mut message, mut buffers) = ([0; BUFFER], [0; Console::sizes_of(BUFFER).memory()]);
+    let mut memory = [0; Answers::memory_len(1, 32)];
     let server = Server::new(Patient { device, work: Work::default() }, AllowAll);
     let mut server = server.with_parameters(BUFFERS, BUFFER as u32).with_memory(&mut memory);
-    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
-    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), &mut buffers) else { firmware::exit(false) };
     loop {
         match link.serve(&mut server).await {
             Ok(After::Reset { .. }) => {

@@ -11,7 +11,6 @@ use core::fmt::Write as _;
 
 use anysmp::blocking::Link;
 use anysmp::framing::console::Console;
-use anysmp::line::Buffers;
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{Config, Geometry, Pair, Setup, Slots, scratch_len};
 use anysmp::smp::server::{After, AllowAll, Answers, Incoming, Reply};
@@ -40,11 +39,10 @@ fn main() -> ! {
         Group::IMAGE => image::answer(&mut slots, &mut flash, incoming, reply),
         _ => reply.error(Error::NOT_SUPPORTED),
     };
-    let (mut message, mut chunk, mut out) = ([0; BUFFER], [0; 64], [0; 128]);
-    let (mut tx, mut memory) = ([0; BUFFER - 4], [0; Answers::memory_len(1, 32)]);
+    let (mut message, mut buffers) = ([0; BUFFER], [0; Console::sizes_of(BUFFER).memory()]);
+    let mut memory = [0; Answers::memory_len(1, 32)];
     let mut server = Server::new(handler, AllowAll).with_parameters(2, BUFFER as u32).with_memory(&mut memory);
-    let buffers = Buffers::parts(&mut chunk, &mut tx, &mut out);
-    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), buffers) else { firmware::exit(false) };
+    let Ok(mut link) = Link::new(uart0, Console::new(&mut message), &mut buffers) else { firmware::exit(false) };
     loop {
         // An overrun costs a request, which the client repeats; the link continues.
         if let Ok(After::Reset { mode, .. }) = link.serve(&mut server) {

@@ -106,10 +106,10 @@ pub enum Carrier {
 /// Serves one master until it leaves.
 fn session<F: anysmp::framing::Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
     let sizes = framing.sizes();
-    let (mut read, mut tx) = (vec![0; sizes.read], vec![0; sizes.message]);
     // Sends an answer in one write, since pydrs takes the result of one `recv` for all of it.
-    let mut out = vec![0; framing.max_encoded_len(sizes.message)];
-    let mut link = Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out))?;
+    let out = framing.max_encoded_len(sizes.message);
+    let mut memory = vec![0; sizes.message + out + sizes.read];
+    let mut link = Link::new(port, framing, Buffers::split(&mut memory).with_out(out))?;
     loop {
         match link.serve(service) {
             Ok(_) => {}

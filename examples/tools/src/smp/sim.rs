@@ -239,10 +239,10 @@ fn talk<F: Framing>(
     // A response has to fit a buffer just as a request does. If any framing may come, the request
     // is that of a raw client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
-    let mut tx = vec![0; (options.buf_size as usize).saturating_sub(overhead)];
-    let (mut read, mut out) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
+    let tx = (options.buf_size as usize).saturating_sub(overhead);
+    let mut memory = vec![0; tx + DATAGRAM + DATAGRAM];
     let beside = Beside::default();
-    let mut link = match Link::new(port, framing, Buffers::parts(&mut read, &mut tx, &mut out)) {
+    let mut link = match Link::new(port, framing, Buffers::split(&mut memory).with_tx(tx).with_out(DATAGRAM)) {
         Ok(link) => link.with_sink(&beside),
         Err(error) => {
             complain(&error);

@@ -21,8 +21,8 @@ static UPLOAD: Place<Upload<File>> = Place::new();
 extern "C" fn _start() -> ! {
     footprint::baseline();
     // SAFETY: the images start once.
-    let Buffers { message, chunk, out, tx, .. } = unsafe { footprint::buffers() };
-    let parts = anysmp::line::Buffers::parts(chunk, tx, out);
+    let Buffers { message, line, .. } = unsafe { footprint::buffers() };
+    let parts = anysmp::line::Buffers::split(line).with_tx(256);
     let Ok(link) = Link::new(Uart, Console::new(message), parts) else { loop {} };
     let upload = Upload::new(File).with_limits(link.limits()).with_window(3);
     // SAFETY: as above.

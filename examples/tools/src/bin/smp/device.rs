@@ -407,11 +407,11 @@ fn connect<F: Framing>(
     framing: fn(&'static mut [u8]) -> F,
     Output { json, verbose, .. }: Output,
 ) -> Result<Link<'static, Port, F, Trace>, Failure> {
-    let buffer = || vec![0; DATAGRAM].leak();
+    let buffer = |len| vec![0; len].leak();
     // Whole frames in one write: each costs a call of the operating system, and a pause where the
     // port is paced.
-    let memory = Buffers::parts(buffer(), buffer(), buffer());
-    let link = Link::new(port, framing(buffer()), memory).map_err(line::Error::Size)?;
+    let memory = Buffers::split(buffer(3 * DATAGRAM)).with_tx(DATAGRAM).with_out(DATAGRAM);
+    let link = Link::new(port, framing(buffer(DATAGRAM)), memory).map_err(line::Error::Size)?;
     Ok(link.with_sink(Trace { verbose, shown: false, json, reason: None }))
 }
 

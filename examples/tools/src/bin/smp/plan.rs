@@ -124,7 +124,7 @@ fn upload<F: Framing>(output: Output, link: &cli::Link, plan: &Plan, kind: &Kind
         flash: plan.flash.map(Part::flash),
     };
     let buffer = |len: usize| vec![0; len].leak();
-    let memory = || Buffers::parts(buffer(DATAGRAM), buffer(DATAGRAM), buffer(DATAGRAM));
+    let memory = || Buffers::split(buffer(3 * DATAGRAM)).with_tx(DATAGRAM).with_out(DATAGRAM);
     let far = framing(buffer(room(plan.buf_size as usize)));
     let line = Line::new(far, memory()).or(Err(too_small()))?;
     let near = framing(buffer(DATAGRAM));
