@@ -145,7 +145,7 @@ pub use role::{Asking, Role, Serving};
 use role::{Keeps, Requests};
 pub use run::{Run, Turn};
 pub use service::{Caller, Peer, Serve, Service, Sink, Text, Verdict, asynch};
-use states::{Before, Ear, Owed, Sending};
+use states::{Before, Contact, Ear, Owed, Sending};
 
 use crate::framing::Framing;
 use crate::shown::shown;

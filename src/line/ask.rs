@@ -3,7 +3,7 @@
 //! Only clients bring a peer into step at the start of a session, nudge it after a timeout and
 //! drain the line. All of that is in this file, so that the image of a server does not link it.
 
-use super::{Before, Ear, Error, Line, Owed, Requests as _, Sending, Sink};
+use super::{Before, Contact, Ear, Error, Line, Owed, Requests as _, Sending, Sink};
 use crate::framing::Framing;
 use crate::time::Span;
 
@@ -20,9 +20,8 @@ impl<F: Framing> Line<'_, F> {
     /// may pass for its response: the port is looked at first, and the line is kept silent for as
     /// long as a response is owed.
     pub(super) fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
-        // If messages have come and none was damaged, the peer is in step.
-        let is_heard = self.tally.received != 0 && self.tally.damaged == 0;
-        if let (Before::First | Before::Brief(_), true) = (self.before, is_heard) {
+        let contact = Contact::of(self.tally);
+        if let (Before::First | Before::Brief(_), Contact::Heard) = (self.before, contact) {
             self.before = Before::Gap;
         }
         if self.before == Before::First {
