@@ -89,7 +89,7 @@ pub(crate) enum Known {
 impl Log {
     pub(crate) const fn new(region: LogRegion) -> Self {
         let known = if region.region().len == 0 { Known::Absent } else { Known::Unread { resume: true } };
-        Self { known, next: Position { region, offset: 0, number: 0, erased: false } }
+        Self { known, next: Position { region, offset: 0, number: 0, page: Page::Used } }
     }
 
     /// Returns the log, if the device has one.
@@ -104,8 +104,16 @@ pub(crate) struct Position {
     region: LogRegion,
     offset: u32,
     number: u32,
-    /// True if the page was erased for this record, the first one in it.
-    erased: bool,
+    page: Page,
+}
+
+/// The page of the next record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    /// It has records, or whatever was there before. Exit: an erase, to `Erased`.
+    Used,
+    /// It was erased for the record that is the first one in it. Exit: that record, to `Used`.
+    Erased,
 }
 
 impl Position {
@@ -115,11 +123,11 @@ impl Position {
 
     /// Returns true if the page must be erased before the next record is written.
     pub(crate) const fn wants_erase(&self, geometry: &Geometry) -> bool {
-        down(self.offset, geometry.erase) == self.offset && !self.erased
+        down(self.offset, geometry.erase) == self.offset && matches!(self.page, Page::Used)
     }
 
     pub(crate) const fn erased(&mut self) {
-        self.erased = true;
+        self.page = Page::Erased;
     }
 
     /// Writes a record of the upload to the front of `out`, followed by padding.
@@ -138,7 +146,7 @@ impl Position {
 
     /// Advances past the record at `offset`. A page holds a whole number of records.
     fn advance_from(&mut self, offset: u32, geometry: &Geometry) {
-        self.erased = false;
+        self.page = Page::Used;
         self.offset = offset.wrapping_add(record_len(geometry));
         // The log is a ring.
         if self.offset >= self.region.region().len {
@@ -151,14 +159,24 @@ impl Position {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recall {
     offset: u32,
-    found: bool,
+    newest: Newest,
+    /// True if an upload may continue from the newest record.
     resume: bool,
+}
+
+/// The newest record so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    /// There is none. Exit: a valid record, to `Recalled`.
+    None,
+    /// It is in the upload. No exit: a newer one replaces it there.
+    Recalled,
 }
 
 impl Recall {
     pub(crate) const fn new(log: &mut Log, resume: bool) -> Self {
-        log.next = Position { offset: 0, number: 0, erased: false, ..log.next };
-        Self { offset: 0, found: false, resume }
+        log.next = Position { offset: 0, number: 0, page: Page::Used, ..log.next };
+        Self { offset: 0, newest: Newest::None, resume }
     }
 
     /// Returns the next read; nothing at the end.
@@ -174,11 +192,13 @@ impl Recall {
     pub(crate) fn advance(&mut self, bytes: &[u8], log: &mut Log, upload: &mut Receiving, geometry: &Geometry) {
         let next = &mut log.next;
         // Numbers wrap around, so the newer one is less than half of the range ahead.
-        let newer = |record: &Record<'_>| !self.found || record.word(4).wrapping_sub(next.number) < u32::MAX / 2;
+        let newer = |record: &Record<'_>| {
+            self.newest == Newest::None || record.word(4).wrapping_sub(next.number) < u32::MAX / 2
+        };
         match Record::parse(bytes) {
             // The newest record wins; its place shows where the next one goes.
             Some(record) if newer(&record) => {
-                self.found = true;
+                self.newest = Newest::Recalled;
                 let crc = u16::from_le_bytes(take(record.0, 20).unwrap_or_default());
                 upload.recall(record.word(8), record.word(12), record.word(16), crc);
                 let _ = upload.key.set(record.sha().unwrap_or(&[]));
@@ -200,6 +220,6 @@ impl Recall {
 
     /// Returns true if there is a record that may be used.
     pub(crate) const fn is_usable(self) -> bool {
-        self.found && self.resume
+        matches!(self.newest, Newest::Recalled) && self.resume
     }
 }

@@ -85,8 +85,7 @@ pub struct FileUpload<'n, S> {
     len: u64,
     settings: Settings,
     state: State,
-    /// The device may have more than it has confirmed: a response may be lost.
-    doubt: bool,
+    stored: Stored,
     lookups: Lookups,
     course: Course,
 }
@@ -95,6 +94,15 @@ pub struct FileUpload<'n, S> {
 struct Settings {
     resume: bool,
     verify: bool,
+}
+
+/// The part of the file that the device has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// What it has confirmed. Exit: a timeout, or a refusal that names no offset, to `Unknown`.
+    Confirmed,
+    /// That or more: a response may be lost. Exit: any response to a piece, to `Confirmed`.
+    Unknown,
 }
 
 /// The progress of an upload.
@@ -137,7 +145,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             len,
             settings,
             state: State::Idle,
-            doubt: false,
+            stored: Stored::Confirmed,
             lookups: Lookups::default(),
             course: Course::new(),
         }
@@ -283,7 +291,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 let Some(flight) = transfer.take(index, message, &mut self.course, client) else { return Ok(()) };
                 let course = &mut self.course;
                 let next = next(message, &flight, course.counts.reached);
-                let doubt = core::mem::replace(&mut self.doubt, false);
+                let stored = core::mem::replace(&mut self.stored, Stored::Confirmed);
                 match next {
                     Ok(off) if off > course.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(&flight, off, course)?,
@@ -296,12 +304,12 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(_) => self.done(false),
                     // Another offset, in version 1: a piece before this one is missing.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if flight.off > transfer.confirmed() => {
-                        self.doubt = true;
+                        self.stored = Stored::Unknown;
                         transfer.wanted(&flight, transfer.confirmed(), course)?;
                     }
                     // The device may have this piece already, without reporting the length of its
                     // file.
-                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if doubt && flight.off > 0 => {
+                    Err(client::Error::Remote(smp::Error::UNKNOWN)) if stored == Stored::Unknown && flight.off > 0 => {
                         self.lookups.again(course.counts.reached, course.pacing.rounds())?;
                         (self.settings.resume, self.state) = (true, State::Idle);
                     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::super::UploadEvent;
 use super::super::course::Counts;
 use super::super::report::FileUploadReport;
-use super::{FileOutcome, FileUpload, State};
+use super::{FileOutcome, FileUpload, State, Stored};
 use crate::routine::{Routine, Step};
 use crate::smp::client::Client;
 use crate::source::Source;
@@ -41,7 +41,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Comparing { call, .. } | State::Hashing(call) | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
             State::Sending(transfer, _) => {
-                self.doubt = true;
+                self.stored = Stored::Unknown;
                 if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }

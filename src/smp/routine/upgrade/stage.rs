@@ -34,8 +34,9 @@ pub(super) enum Stage {
     /// An upload is running. Exits: itself, with the next image; `Looking`; `Resetting`, to settle;
     /// `Ended`.
     Uploading,
-    /// Marks an image for test. Exits: itself, with the next image; `Resetting`; `Uploading`, if
-    /// the image found is damaged; `Reopening`, without a response; `Ended`.
+    /// Marks an image for test. Exits: itself, with the next image; `Confirming`, if another image
+    /// of the job is on trial already; `Resetting`; `Uploading`, if the image found is damaged;
+    /// `Reopening`, without a response; `Ended`.
     Marking(Call<WriteState<'static>>),
     /// Resets the device. Exits: `Reopening`, `Ended`.
     Resetting(Call<Reset>, Moment),
