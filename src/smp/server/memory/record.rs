@@ -63,7 +63,9 @@ impl<'m> Record<'m> {
             if *left > 0 {
                 *left = left.wrapping_sub(requests);
                 if Some(u32::from_le_bytes(*stored)) == fingerprint {
-                    found = if place == self.place { Found::Newest } else { Found::Older };
+                    // Of two writes that share it, the older one counts: neither runs again.
+                    let is_older = place != self.place || found == Found::Older;
+                    found = if is_older { Found::Older } else { Found::Newest };
                 } else if found == Found::Empty {
                     found = Found::Nowhere;
                 }
