@@ -250,18 +250,20 @@ impl<'b> Reader<'b> {
         *item = match initial.major() {
             UNSIGNED => Item::Unsigned(argument),
             NEGATIVE => Item::Negative(argument),
-            major @ (BYTES | TEXT) if !initial.is_indefinite() => {
-                let string = Chunks::whole(self.take(length(argument))?);
-                if major == TEXT { Item::Text(Text(string)) } else { Item::Bytes(Bytes(string)) }
-            }
             major => {
-                // Skipping checks the whole item, so that no later read inside it can fail.
-                self.rest = start;
-                self.skip()?;
-                let whole = Self::over(self.since(start));
+                let bytes = if let (BYTES | TEXT, false) = (major, initial.is_indefinite()) {
+                    self.take(length(argument))?
+                } else {
+                    // Skipping checks the whole item, so that no later read inside it can fail.
+                    self.rest = start;
+                    self.skip()?;
+                    self.since(start)
+                };
+                let string = if initial.is_indefinite() { Chunks::chunked(bytes) } else { Chunks::whole(bytes) };
+                let whole = Self::over(bytes);
                 match (major, initial.0) {
-                    (BYTES, _) => Item::Bytes(Bytes(Chunks::chunked(whole.rest))),
-                    (TEXT, _) => Item::Text(Text(Chunks::chunked(whole.rest))),
+                    (BYTES, _) => Item::Bytes(Bytes(string)),
+                    (TEXT, _) => Item::Text(Text(string)),
                     (ARRAY, _) => Item::Array(whole),
                     (MAP, _) => Item::Map(whole),
                     // Of major type 7 only these three values have a meaning in SMP.
