@@ -108,8 +108,8 @@ where
 }
 
 /// The error of one step of a driver: an [`Error`] without the variants of protocols and sizes, and
-/// without content but for that of the port. So it is returned in two registers where that is a word:
-/// 100 bytes less.
+/// without content but for that of the port. So it is returned in two registers where that is a
+/// word. [`Framing::encode`](crate::framing::Framing::encode) has only one error.
 pub(crate) enum Fault<P> {
     Port(P),
     Closed,

@@ -8,8 +8,8 @@ pub(in crate::framing) trait Store {
     /// Returns the length of the longest packet.
     fn capacity(&self) -> usize;
 
-    /// Stores the first `count` bytes of `bits`, highest first, at `at` of the packet: after the last
-    /// one, or as the first of another packet. Returns false if there is no room.
+    /// Stores the first `count` bytes of `bits`, highest first, at `at` of the packet: after the
+    /// last one, or as the first of another packet. Returns false if there is no room.
     fn put(&mut self, at: usize, bits: u32, count: usize) -> bool;
 
     /// Returns LEN once its two bytes are there; `None` if they never fit.
