@@ -121,27 +121,29 @@ pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// Decodes valid whole groups without padding, as many as fit `out`, and removes them from the
+/// Decodes valid whole groups without padding, as many as fit `room`, and removes them from the
 /// front of `symbols`; returns the number of bytes.
 // Not inlined, so that the compiler does not keep the state of a line in registers around it.
 #[cfg(all(not(feature = "small"), target_os = "none"))]
 #[inline(never)]
-pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
-    let mut at = 0;
-    // The place for a group is looked up each time: for a cursor that steps by three, as for chunks
-    // of three, the compiler computes their number with a division, and small cores have no
-    // instruction for that.
-    let mut front = *symbols;
+pub(super) fn decode_quads(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
+    let (before, mut front) = (room.len(), *symbols);
     while let Some((quad, rest)) = front.split_first_chunk() {
-        let (Some(bytes), Some(place)) = (decode(*quad), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) else {
+        // One test for all four that the table does not have. It comes before that of the room:
+        // after it, the compiler would compute how many groups fit by a division, for which small
+        // cores have no instruction.
+        if u32::from_le_bytes(*quad) & u32::from_le_bytes([INVALID; 4]) != 0 {
             break;
-        };
-        *place = bytes;
+        }
+        let Some(place) = room.first_chunk_mut() else { break };
+        if !decode(*quad, place) {
+            break;
+        }
         front = rest;
-        at += 3;
+        room = room.get_mut(3..).unwrap_or_default();
     }
     *symbols = front;
-    at
+    before.wrapping_sub(room.len())
 }
 
 /// The symbols of a group so far: six bits or [`PADDING`] in a byte each, the last one lowest. The
@@ -193,16 +195,17 @@ fn encode(bits: u32) -> [u8; 4] {
     [symbol(18), symbol(12), symbol(6), symbol(0)]
 }
 
-/// Decodes four symbols; `None` if one of them is padding or invalid.
+/// Decodes four bytes of ASCII to `place`; returns false if one of them is not a symbol; the
+/// stored bytes are then meaningless.
+// Stored before the test, so that the three bytes need no registers until then. With that, and the
+// room cut instead of counted, a frame of 380 bytes takes 9,448 instructions instead of 9,950 on a
+// Cortex-M3 and 15,100 instead of 16,470 on an M0, and the loop 32 bytes of flash less there.
 #[cfg(all(not(feature = "small"), target_os = "none"))]
-fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
-    // The table has no entries for bytes above 127: one test covers all four bytes.
-    if u32::from_le_bytes(symbols) & u32::from_le_bytes([INVALID; 4]) != 0 {
-        return None;
-    }
-    let ([a, b, c, d], value) = (symbols, alphabet::ascii);
+fn decode([a, b, c, d]: [u8; 4], place: &mut [u8; 3]) -> bool {
+    let value = alphabet::ascii;
     let (w, x, y, z) = (value(a), value(b), value(c), value(d));
-    ((w | x | y | z) & (INVALID | PADDING) == 0).then_some([w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z])
+    *place = [w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z];
+    (w | x | y | z) & (INVALID | PADDING) == 0
 }
 
 /// Decodes four symbols; `None` if one of them is padding or invalid.
