@@ -18,6 +18,7 @@ mod deletion;
 mod entry_points;
 mod errors;
 mod examples;
+mod features;
 mod imports;
 mod responses;
 mod sizes;
