@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""gates.py [--check | --write | --time]: how many instructions the library takes, beside other crates, as a table.
+"""gates.py [--check | --write | --time | --small]: how many instructions the library takes, beside other crates, as a table.
 
 Each row has our figure, that of the best other implementation (the anchor), their ratio and the bound of the ratio (the gate).
 Instructions are counted exactly: on this machine by callgrind, on a Cortex-M3 and an M0 in QEMU, in one run for all. Other
@@ -9,7 +9,8 @@ crates run beside ours; what is written in C is a constant with its compiler. Fl
 counted with. It also fails if a line of `met.json` is missed or not there: what was ever met has to stay so. `--write` writes
 `counts.json` anew and adds to `met.json` what is met now, but takes nothing from it: only a person does, by hand, and says in
 README why. `--time` adds ratios of the time
-that the host's cases take, for a person: they say little on a busy machine.
+that the host's cases take, for a person: they say little on a busy machine. `--small` counts with the feature `small` and
+without it, and prints the console framing's cases side by side: README's line about that feature.
 """
 
 import json
@@ -64,9 +65,9 @@ def version(compiler):
     return run(compiler, "--version").strip()
 
 
-def host():
+def host(*features):
     """The cases on this machine, built with its compiler."""
-    run("cargo", "build", "--release", "--locked", "--target-dir", BUILT, cwd=HERE)
+    run("cargo", "build", "--release", "--locked", "--target-dir", BUILT, *features, cwd=HERE)
     with tempfile.TemporaryDirectory() as place:
         run("valgrind", "--tool=callgrind", f"--callgrind-out-file={place}/out", BUILT / "release/gates")
         counts = {}
@@ -86,9 +87,9 @@ def printed(stream):
             return
 
 
-def board(target):
+def board(target, *features):
     """The cases in QEMU, as firmware is built. On an M0 too the core is an M3, which runs the M0's instructions."""
-    run(ROOT / "examples/firmware/cargo.sh", target, "build", "--profile", "firmware", "--locked", "--target-dir", BUILT, cwd=HERE)
+    run(ROOT / "examples/firmware/cargo.sh", target, "build", "--profile", "firmware", "--locked", "--target-dir", BUILT, *features, cwd=HERE)
     installed = run("rustup", "target", "list", "--installed").split()
     compiler = version("rustc" if target in installed else "/usr/bin/rustc")
     words = ["qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none", "-icount", "shift=7"]
@@ -273,6 +274,18 @@ def main(mode):
             raise Failed("see above")
 
 
+def small():
+    """The console framing with and without tables."""
+    places = {"host": host, **{name: lambda *words, target=target: board(target, *words) for name, target in BOARDS.items()}}
+    for place, count in places.items():
+        _, without = count("--features", "anysmp/small")
+        _, usual = count()
+        for name in ("console-encode", "console-decode"):
+            for length in (64, 380, 2044):
+                case = f"{name} {length}"
+                print(f"{place:5} {case:20} {usual[case]:7,} {without[case]:8,} with `small`: {without[case] / usual[case]:.1f} times")
+
+
 def times():
     """How long our cases take beside others on this machine."""
     lines = [line.split() for line in run(BUILT / "release/gates", "--time").splitlines()]
@@ -307,6 +320,7 @@ def grown(kept, measured):
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1] if len(sys.argv) > 1 else "")
+        mode = sys.argv[1] if len(sys.argv) > 1 else ""
+        small() if mode == "--small" else main(mode)
     except Failed as why:
         sys.exit(str(why))
