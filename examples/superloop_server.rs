@@ -48,7 +48,7 @@ impl Device<'_> {
     pub(crate) fn turn(&mut self, board: &mut impl Board) {
         while !self.line.room().is_empty() {
             let Some(byte) = board.get() else { break };
-            self.line.received(&[byte], Peer(0));
+            let _ = self.line.received(&[byte], Peer(0)); // there is room
         }
         if let Some(time) = board.passed() {
             self.line.elapsed(time.into());

@@ -270,11 +270,13 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
     }
 
     /// Returns the counters since the line was built.
+    #[must_use]
     pub fn counters(&self) -> Counters {
         self.tally.all(self.requests.retries())
     }
 
     /// Returns the properties of this line that routines adapt to.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         // GATT keeps the order of its pieces, so a message cut into several may use a window.
         let datagram = F::DATAGRAM && F::WHOLE;
@@ -298,6 +300,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
     }
 
     /// Hands damage or time to a server; returns the length of its response in `tx`, 0 for none.
+    #[must_use]
     pub fn report(&mut self, event: Event, server: &mut impl Serve) -> usize {
         match event {
             Event::Message => 0,
@@ -311,11 +314,13 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
 
     /// The last message received, for example to read the text that came with an error. Empty if it
     /// was damaged.
+    #[must_use]
     pub fn message(&self) -> &[u8] {
         self.framing.message()
     }
 
     /// The sender of the bytes received last.
+    #[must_use]
     pub const fn peer(&self) -> Peer {
         self.peer
     }

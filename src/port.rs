@@ -99,22 +99,31 @@
 //! # embedded-io 0.6
 //!
 //! Some HALs (stm32f4xx-hal 0.23, atsamd-hal 0.23, usbd-serial 0.2) have the traits of 0.6. A
-//! newtype bridges them:
+//! newtype bridges them, here with `embedded-io` 0.6 as `old`. Their `read` usually waits forever,
+//! as that of usbd-serial does, so that the port needs `ReadReady` too, and goes into a `Timed`:
 //!
 //! ```ignore
 //! struct New<P>(P);
 //! impl<P: old::ErrorType> embedded_io::ErrorType for New<P> {
 //!     type Error = embedded_io::ErrorKind;
 //! }
-//! impl<P: old::Read> embedded_io::Read for New<P> {
-//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
-//!         self.0.read(buf).map_err(|error| match old::Error::kind(&error) {
-//!             old::ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
-//!             _ => embedded_io::ErrorKind::Other,
-//!         })
+//! fn new<E: old::Error>(error: E) -> embedded_io::ErrorKind {
+//!     match error.kind() {
+//!         old::ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
+//!         old::ErrorKind::Interrupted => embedded_io::ErrorKind::Interrupted,
+//!         _ => embedded_io::ErrorKind::Other,
 //!     }
 //! }
-//! // Write likewise; here `old` is embedded-io 0.6.
+//! impl<P: old::Read> embedded_io::Read for New<P> {
+//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> { self.0.read(buf).map_err(new) }
+//! }
+//! impl<P: old::ReadReady> embedded_io::ReadReady for New<P> {
+//!     fn read_ready(&mut self) -> Result<bool, Self::Error> { self.0.read_ready().map_err(new) }
+//! }
+//! impl<P: old::Write> embedded_io::Write for New<P> {
+//!     fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> { self.0.write(buf).map_err(new) }
+//!     fn flush(&mut self) -> Result<(), Self::Error> { self.0.flush().map_err(new) }
+//! }
 //! ```
 
 use core::time::Duration;
@@ -196,7 +205,15 @@ impl<E: core::fmt::Display> core::fmt::Display for TimedError<E> {
     }
 }
 
-impl<E: core::fmt::Debug + core::fmt::Display> core::error::Error for TimedError<E> {}
+impl<E: core::error::Error> core::error::Error for TimedError<E> {
+    // Printed, it is the port's error, so what caused it is what caused that one.
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Tick => None,
+            Self::Port(error) => error.source(),
+        }
+    }
+}
 
 impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
     fn kind(&self) -> embedded_io::ErrorKind {

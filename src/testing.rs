@@ -150,6 +150,7 @@ impl NorFlashError for Error {
 impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, WRITE, ERASE, READ> {
     /// A flash with this memory as its contents, whose erased bytes are FF. The capacity is the
     /// whole erase pages in the memory.
+    #[must_use]
     pub fn new(memory: &'m mut [u8]) -> Self {
         let whole = memory.chunks_exact(ERASE.max(1)).count().saturating_mul(ERASE);
         let memory = memory.get_mut(..whole).unwrap_or(&mut []);

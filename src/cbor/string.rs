@@ -77,6 +77,7 @@ impl<'b> Chunks<'b> {
     }
 
     /// Copies all bytes to the front of `to` and returns them; `None` if they do not fit.
+    #[must_use]
     pub fn copy_to(self, to: &mut [u8]) -> Option<&mut [u8]> {
         let len = self.len();
         let to = to.get_mut(..len)?;

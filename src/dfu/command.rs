@@ -64,6 +64,16 @@ pub enum Outcome {
     Erased,
 }
 
+impl core::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::States => f.write_str("the slots were listed"),
+            Self::Upload(uploaded) => write!(f, "{uploaded}"),
+            Self::Erased => f.write_str("the slot is erased"),
+        }
+    }
+}
+
 /// The response to a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -74,4 +84,14 @@ pub struct Uploaded {
     /// At the end, true if the file in flash has the `sha` of the first chunk; `None` if it cannot
     /// be checked.
     pub matched: Option<bool>,
+}
+
+impl core::fmt::Display for Uploaded {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.matched {
+            None => write!(f, "bytes are expected from offset {}", self.off),
+            Some(true) => write!(f, "all {} bytes are stored, with the hash that was announced", self.off),
+            Some(false) => write!(f, "all {} bytes are stored, but their hash is another one", self.off),
+        }
+    }
 }

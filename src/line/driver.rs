@@ -192,16 +192,19 @@ macro_rules! driver {
         impl<'b, P, F: Framing, S, R: Role> Link<'b, P, F, S, R> {
             /// Sets a sink for everything that belongs to no exchange: console text, unsolicited
             /// messages, losses.
+            #[must_use]
             pub fn with_sink<T: Sink>(self, sink: T) -> Link<'b, P, F, T, R> {
                 Link { port: self.port, line: self.line, sink }
             }
 
             /// Returns the counters since the line was built.
+            #[must_use]
             pub fn counters(&self) -> crate::line::Counters {
                 self.line.counters()
             }
 
             /// Returns the properties of this link that routines adapt to.
+            #[must_use]
             pub fn limits(&self) -> crate::line::Limits {
                 self.line.limits()
             }
@@ -213,6 +216,7 @@ macro_rules! driver {
             }
 
             /// The sender of the bytes received last.
+            #[must_use]
             pub const fn peer(&self) -> crate::line::Peer {
                 self.line.peer()
             }
@@ -267,6 +271,7 @@ macro_rules! driver {
             }
 
             /// Ends the link, and gives the port back.
+            #[must_use]
             pub fn into_port(self) -> P {
                 self.port
             }

@@ -43,6 +43,7 @@ impl<P, E> Error<P, E> {
 
 impl<P> Error<P> {
     /// Converts to a type that can also hold an error of a protocol.
+    #[must_use]
     pub fn widen<E>(self) -> Error<P, E> {
         match self {
             Self::Port(error) => Error::Port(error),
@@ -60,6 +61,7 @@ impl<P> Error<P> {
 
 impl<E> Error<Infallible, E> {
     /// Converts to a type that can also hold an error of a port.
+    #[must_use]
     pub fn with_port<P>(self) -> Error<P, E> {
         match self {
             Self::Port(never) => match never {},

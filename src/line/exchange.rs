@@ -147,6 +147,7 @@ impl<P> Exchange<P> {
 
     /// The error of an exchange that has [timed out](Progress::TimedOut): the protocol's, if a
     /// message came that was almost the response, else [`Error::TimedOut`].
+    #[must_use]
     pub fn reason<R, C, P2>(&self, client: &C) -> Error<P2, C::Error>
     where
         R: ?Sized,
@@ -159,8 +160,7 @@ impl<P> Exchange<P> {
     ///
     /// # Errors
     ///
-    /// The peer: it refused the request, or its response is malformed. Before [`Progress::Done`] it
-    /// always counts as malformed.
+    /// The peer: it refused, or its response is malformed, as each is before [`Progress::Done`].
     pub fn response<'l, R, C, F>(&self, line: &'l Line<'_, F>, client: &C) -> Result<C::Response<'l>, C::Error>
     where
         R: ?Sized,

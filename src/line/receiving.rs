@@ -19,6 +19,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     ///
     /// Fewer are accepted while there is no room, or while bytes of another peer are unread: call
     /// [`next`](Self::next), or send the [pending](Self::pending) bytes, then offer the rest again.
+    #[must_use]
     pub fn received(&mut self, bytes: &[u8], peer: Peer) -> usize {
         // The framing gets bytes of one sender at a time: otherwise a message could be attributed
         // to the wrong sender.

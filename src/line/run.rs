@@ -42,6 +42,7 @@ enum RunState {
 
 impl Run {
     /// Begins a run, or continues the routine of an earlier one: its wait starts now.
+    #[must_use]
     pub fn new<F: Framing>(line: &mut Line<'_, F>) -> Self {
         line.restart();
         Self { state: RunState::Due }

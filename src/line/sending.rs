@@ -48,6 +48,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 
     /// Returns `true` while a message is being sent, or waits to be.
+    #[must_use]
     pub const fn is_sending(&self) -> bool {
         self.is_waiting() || self.is_begun()
     }
@@ -138,6 +139,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// The rest of the silence that the waiting message needs; `None` if no message waits for
     /// silence. For drivers, which then look at the port more often.
+    #[must_use]
     pub fn rest(&self) -> Option<Span> {
         match self.ear {
             _ if !self.is_waiting() => None,
@@ -237,6 +239,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     }
 
     /// Returns `true` if the last message was given up.
+    #[must_use]
     pub const fn is_unsent(&self) -> bool {
         matches!(self.sending, Sending::Unsent)
     }

@@ -29,6 +29,7 @@ shown!([P, N] Clocked<P, N>, |_| "Clocked");
 
 impl<P, N: FnMut() -> Duration> Clocked<P, N> {
     /// Wraps `port` with the clock `now`, which returns the time since any fixed moment.
+    #[must_use]
     pub fn new(port: P, mut now: N) -> Self {
         let last = now();
         Self { port, now, last }

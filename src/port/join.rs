@@ -42,6 +42,7 @@ enum Last {
 
 impl<R, W> Join<R, W> {
     /// A port that reads from `rx` and writes to `tx`.
+    #[must_use]
     pub const fn new(rx: R, tx: W) -> Self {
         Self { rx, tx, flush: () }
     }
@@ -49,6 +50,7 @@ impl<R, W> Join<R, W> {
     /// Calls `hook` in each flush that follows a write of exactly `packet` bytes, the packet size
     /// of the endpoint. In blocking ports it is an `FnMut(&mut W) -> Result<(), E>`, in async ones
     /// an async closure.
+    #[must_use]
     pub fn with_flush<H>(self, packet: usize, hook: H) -> Join<R, W, Flush<H>> {
         Join { rx: self.rx, tx: self.tx, flush: Flush { packet, hook, last: Last::Short } }
     }

@@ -52,6 +52,7 @@ shown!([T] Io<T>, |_| "Io");
 
 impl<T> Io<T> {
     /// Wraps `io`.
+    #[must_use]
     pub fn new(io: T) -> Self {
         Self { io, watch: Watch::new() }
     }
@@ -62,6 +63,7 @@ impl<T> Io<T> {
     }
 
     /// Returns the value inside.
+    #[must_use]
     pub fn into_inner(self) -> T {
         self.io
     }

@@ -31,6 +31,7 @@ shown!([P] Ticking<P>, |ticking| "Ticking({} us)", ticking.tick.as_micros());
 impl<P> Ticking<P> {
     /// Wraps a port whose `read` fails with an error of kind `TimedOut` after `tick` without a
     /// byte. A tick below 1 µs counts as 1 µs.
+    #[must_use]
     pub fn new(port: P, tick: Duration) -> Self {
         Self { port, tick: tick.max(Duration::from_micros(1)), byte_time: Duration::ZERO, passed: Passed::ZERO }
     }

@@ -54,6 +54,7 @@ impl<P, D> Timed<P, D> {
 
     /// Wraps `port`; a `read` without a byte gives up after `tick`. A tick below 10 µs counts as
     /// 10 µs.
+    #[must_use]
     pub const fn new(port: P, delay: D, tick: Duration) -> Self {
         Self {
             port,

@@ -168,6 +168,7 @@ impl<T: Target> Recovery<T> {
     /// A server for `target`, with a framing whose receive buffer has `buffer` bytes, for example
     /// 512 for a console over an array of that length. A link whose framing has a shorter buffer
     /// refuses to serve.
+    #[must_use]
     pub const fn new(target: T, buffer: u32) -> Self {
         const { assert!(T::WRITE_SIZE.is_power_of_two(), "a write unit is a power of two") };
         Self { target, buffer, upload: Upload::NONE }

@@ -140,6 +140,7 @@ use crate::time::Span;
 /// of its buffers: see [`with_parameters`](Self::with_parameters). `LEGACY_RC`: see
 /// [`with_legacy_rc`](Self::with_legacy_rc).
 // All of these are types, so that a server without one of them spends neither flash nor RAM on it.
+#[must_use]
 pub struct Server<H, P, M = (), B = (), const LEGACY_RC: bool = false> {
     handler: H,
     policy: P,
@@ -182,8 +183,7 @@ fn runs_once(incoming: &Incoming<'_>) -> bool {
 }
 
 impl<H, P: Policy> Server<H, P> {
-    /// A server without answer memory: a write runs twice if its response is lost and the client
-    /// repeats it.
+    /// A server without answer memory: a repeated write, whose response was lost, runs twice.
     pub const fn new(handler: H, policy: P) -> Self {
         Self { handler, policy, memory: (), parameters: (), denied: 0 }
     }
@@ -196,8 +196,7 @@ impl<H, P: Policy, B: Parameters, const LEGACY_RC: bool> Server<H, P, (), B, LEG
         self.remembering(Answers::new(memory))
     }
 
-    /// Sets the memory for repeated writes: [`Answers::with_peers`] for several peers, or your own
-    /// [`Memory`].
+    /// Sets the memory for repeated writes: [`Answers::with_peers`], or a [`Memory`] of your own.
     pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B, LEGACY_RC> {
         let Self { handler, policy, memory: (), parameters, denied } = self;
         Server { handler, policy, memory, parameters, denied }
@@ -243,6 +242,7 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
     }
 
     /// The number of requests that the policy has refused. Wraps.
+    #[must_use]
     pub const fn denied(&self) -> u32 {
         self.denied
     }

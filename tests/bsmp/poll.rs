@@ -482,6 +482,15 @@ fn a_scan_reports_how_far_it_came_and_how_it_ended() {
     assert_eq!((report.asked, report.found, report.outcome), (0, 0, ScanOutcome::Failed(Error::BufferFull)));
     let text = "0 nodes at 0 addresses, then the scan failed: the request does not fit the buffer";
     assert_eq!(report.to_string(), text);
+    let outcomes = [report.outcome, ScanOutcome::Unfinished, ScanOutcome::Done].map(|outcome| outcome.to_string());
+    let failed = "the scan failed: the request does not fit the buffer";
+    assert_eq!(outcomes, [failed, "the scan has not ended", "the scan is complete"]);
+    let outcomes = [PollOutcome::Failed(Error::BufferFull), PollOutcome::Unfinished, PollOutcome::Done];
+    let failed = "the polling failed: the request does not fit the buffer";
+    assert_eq!(
+        outcomes.map(|outcome| outcome.to_string()),
+        [failed, "the polling has not ended", "the polling has ended"]
+    );
     // The second address, of two, is being asked.
     let mut scan = Scan::of(31, 40);
     assert!(matches!(scan.poll(&mut client, &mut tx), Step::Send(4)));

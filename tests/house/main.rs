@@ -13,6 +13,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod api;
 mod contributing;
 mod deletion;
 mod entry_points;

@@ -325,7 +325,7 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
         }
         if let State::Sending { len, copies } = self.state {
             while let Some(event) = self.line.next(&mut self.heard) {
-                self.line.report(event, &mut self.service);
+                let _ = self.line.report(event, &mut self.service);
             }
             // As much as fits a transmit buffer of 64 bytes, or a whole frame.
             loop {

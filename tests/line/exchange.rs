@@ -7,6 +7,7 @@ use anysmp::framing;
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::delimited::Cobs;
 use anysmp::line::{Caller, Error, Exchange, Progress, Run, SizeError, Turn};
+use anysmp::port::TimedError;
 use anysmp::routine::{Ended, Routine, Step};
 use anysmp::smp::client::{self, Client};
 use anysmp::smp::{self, os};
@@ -659,6 +660,11 @@ fn an_error_of_a_link_leads_to_the_error_that_caused_it() {
     let failed = Error::<_, client::Error>::Port(io::Error::from(io::ErrorKind::BrokenPipe));
     let cause = failed.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(cause.kind(), io::ErrorKind::BrokenPipe);
+
+    // A tick is nobody's error, and a port's own leads to what caused it.
+    assert!(TimedError::<io::Error>::Tick.source().is_none());
+    let timed = TimedError::Port(failed);
+    assert!(timed.source().unwrap().downcast_ref::<io::Error>().is_some(), "{timed}");
 
     let framing: Error = Error::Framing(framing::Error::Unsendable);
     assert_eq!(framing.source().unwrap().downcast_ref(), Some(&framing::Error::Unsendable));

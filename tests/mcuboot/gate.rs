@@ -224,6 +224,36 @@ fn gate_sees_every_tlv_as_it_is_in_flash() {
 }
 
 #[test]
+fn events_and_outcomes_are_sentences() {
+    let (image, slot) = (1, Slot::Secondary);
+    let uploaded = |off, matched| Event::Ended(Ok(Outcome::Upload(Uploaded { off, matched })));
+    let sentences = [
+        (Event::Started { image, len: 9 }, "image 1: an upload of 9 bytes has begun"),
+        (Event::Resumed { image, off: 7 }, "image 1: the upload goes on at offset 7"),
+        (Event::Chunk { image, off: 8 }, "image 1: the upload has reached offset 8"),
+        (Event::Stopped { image }, "image 1: the upload has ended before its last byte"),
+        (Event::Stored { image, matched: None }, "image 1: the file is stored"),
+        (
+            Event::Stored { image, matched: Some(false) },
+            "image 1: the file is stored, but does not have the hash that was announced",
+        ),
+        (Event::Marked { image, slot, permanent: false }, "image 1: slot 1 is started next, for a test"),
+        (Event::Marked { image, slot, permanent: true }, "image 1: slot 1 is started next, for good"),
+        (Event::Confirmed { image }, "image 1: the running image is confirmed"),
+        (Event::Erased { image }, "image 1: the slot is erased"),
+        (Event::Ended(Ok(Outcome::States)), "the slots were listed"),
+        (Event::Ended(Ok(Outcome::Erased)), "the slot is erased"),
+        (uploaded(3, None), "bytes are expected from offset 3"),
+        (uploaded(3, Some(true)), "all 3 bytes are stored, with the hash that was announced"),
+        (uploaded(3, Some(false)), "all 3 bytes are stored, but their hash is another one"),
+        (Event::Ended(Err(Error::FlashWrite)), "a flash write failed"),
+    ];
+    for (event, sentence) in sentences {
+        assert_eq!(event.to_string(), sentence);
+    }
+}
+
+#[test]
 fn events_tell_what_became_of_each_command() {
     device(|flash, board, config, file| {
         let (sha_of, image) = (sha(file), 0);

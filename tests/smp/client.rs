@@ -130,6 +130,7 @@ fn pools_are_read_in_all_forms_and_are_equal_whatever_their_encoding() {
     for payload in [&zephyr[..], newtmgr, grouped] {
         let pools = os::PoolStatistics::response(payload).unwrap();
         assert_eq!(pools.iter().collect::<Vec<_>>(), rows);
+        assert!((&pools).into_iter().eq(rows) && pools.into_iter().eq(rows));
         assert_eq!(pools, os::PoolStatisticsResponse::new(&rows));
     }
     let mut buffer = [0; 64];

@@ -46,6 +46,16 @@ pub enum PollOutcome {
     Failed(Error),
 }
 
+impl core::fmt::Display for PollOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("the polling has not ended"),
+            Self::Done => f.write_str("the polling has ended"),
+            Self::Failed(error) => write!(f, "the polling failed: {error}"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// A request may be due. Exits: `Await`, when one is; `Ended`.

@@ -48,6 +48,16 @@ pub enum ScanOutcome {
     Failed(Error),
 }
 
+impl core::fmt::Display for ScanOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("the scan has not ended"),
+            Self::Done => f.write_str("the scan is complete"),
+            Self::Failed(error) => write!(f, "the scan failed: {error}"),
+        }
+    }
+}
+
 impl core::fmt::Display for ScanReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let plural = |count| if count == 1 { "" } else { "s" };

@@ -268,3 +268,26 @@ pub enum Event {
     /// A command has ended with this outcome, which is also reported to the client.
     Ended(Result<Outcome, Error>),
 }
+
+impl core::fmt::Display for Event {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Started { image, len } => write!(f, "image {image}: an upload of {len} bytes has begun"),
+            Self::Resumed { image, off } => write!(f, "image {image}: the upload goes on at offset {off}"),
+            Self::Chunk { image, off } => write!(f, "image {image}: the upload has reached offset {off}"),
+            Self::Stopped { image } => write!(f, "image {image}: the upload has ended before its last byte"),
+            Self::Stored { image, matched: Some(false) } => {
+                write!(f, "image {image}: the file is stored, but does not have the hash that was announced")
+            }
+            Self::Stored { image, .. } => write!(f, "image {image}: the file is stored"),
+            Self::Marked { image, slot, permanent } => {
+                let what = if *permanent { "for good" } else { "for a test" };
+                write!(f, "image {image}: slot {} is started next, {what}", slot.number())
+            }
+            Self::Confirmed { image } => write!(f, "image {image}: the running image is confirmed"),
+            Self::Erased { image } => write!(f, "image {image}: the slot is erased"),
+            Self::Ended(Ok(outcome)) => write!(f, "{outcome}"),
+            Self::Ended(Err(error)) => write!(f, "{error}"),
+        }
+    }
+}

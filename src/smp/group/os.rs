@@ -39,7 +39,9 @@ mod statistics;
 
 pub use information::{BootLoader, BootLoaderResponse, Info, InfoResponse, mode_name};
 pub use parameters::{Parameters, ParametersResponse};
-pub use statistics::{Pool, PoolStatistics, PoolStatisticsResponse, Task, TaskStatistics, TaskStatisticsResponse};
+pub use statistics::{
+    Pool, PoolStatistics, PoolStatisticsResponse, PoolsIter, Task, TaskStatistics, TaskStatisticsResponse,
+};
 
 /// Asks for the same text back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -196,6 +196,7 @@ impl<T> Heard<T> {
     }
 
     /// Passes a response on to `responded`; returns true if the message belonged to the call.
+    #[must_use]
     pub fn then(self, responded: impl FnOnce(Result<T, client::Error>)) -> bool {
         match self {
             Self::Foreign => return false,

@@ -62,6 +62,7 @@ pub use super::report::{FileDownloadEvent, FileDownloadReport};
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {
     name: &'n str,
+    /// The number of bytes that the caller has and has not shown.
     start: u64,
     verify: bool,
     state: State,
@@ -113,11 +114,12 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Continues a file of which the caller already has the first `off` bytes. They are not
-    /// compared with the device's: see [`with_beginning`](Self::with_beginning).
+    /// Continues a file of which the caller already has the first `off` bytes, in front of those of
+    /// [`with_beginning`](Self::with_beginning). They are not compared with the device's.
     #[must_use]
     pub const fn with_offset(mut self, off: u64) -> Self {
-        (self.start, self.off) = (off, off);
+        self.off = self.off.saturating_sub(self.start).saturating_add(off);
+        self.start = off;
         if off > 0 {
             self.crc = None;
         }
@@ -126,11 +128,10 @@ impl<'n> FileDownload<'n> {
 
     /// Continues a file that begins with these bytes, which the caller already has. Several calls
     /// have the same effect as one with all bytes. The bytes are part of the check of
-    /// [`with_verify`](Self::with_verify).
+    /// [`with_verify`](Self::with_verify), unless unknown bytes come before them.
     #[must_use]
     pub fn with_beginning(mut self, bytes: &[u8]) -> Self {
         self.off = self.off.saturating_add(bytes.len() as u64);
-        self.start = self.off;
         self.count(bytes);
         self
     }
@@ -192,7 +193,7 @@ impl<'n> FileDownload<'n> {
     }
 
     fn sized(&mut self, client: &Client) {
-        if self.start == 0 {
+        if self.off == 0 {
             self.receive_from(client, 0);
         } else {
             self.state = State::Looking(Call::new(client.retries()));
@@ -238,9 +239,9 @@ impl<'n> FileDownload<'n> {
                 Heard::Again => {}
                 Heard::Response(status) => {
                     self.len = status?.len;
-                    match self.len.checked_sub(self.start) {
+                    match self.len.checked_sub(self.off) {
                         Some(0) => self.complete(client),
-                        Some(_) => self.receive_from(client, self.start),
+                        Some(_) => self.receive_from(client, self.off),
                         None => return Err(Error::Offset),
                     }
                 }

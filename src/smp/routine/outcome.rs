@@ -302,7 +302,8 @@ impl Notes {
     }
 
     /// The notes that were made.
-    pub fn iter(self) -> impl Iterator<Item = Note> {
+    #[must_use]
+    pub fn iter(self) -> NotesIter {
         self.into_iter()
     }
 

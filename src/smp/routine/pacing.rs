@@ -31,12 +31,14 @@ pub const CHECK_TIME: Duration = SILENCE;
 /// The number of consecutive responses without progress that end a transfer.
 pub const MAX_ROUNDS: u8 = 16;
 
-/// A setting that the caller may choose. A chosen value takes precedence, whether it was set before
-/// or after the suggestions of the link.
+/// A setting that the caller may choose. A chosen value takes precedence over a suggestion of the
+/// link, and a suggestion over the default, whichever was set first.
 #[derive(Clone, Copy)]
 pub(super) enum Wish<T> {
-    /// The default, or the value that suits the link.
+    /// The default.
     Usual(T),
+    /// The value that suits the link.
+    Suggested(T),
     /// The value that the caller chose.
     Chosen(T),
 }
@@ -45,6 +47,7 @@ impl<T: core::fmt::Debug> core::fmt::Debug for Wish<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Usual(value) => write!(f, "Usual({value:?})"),
+            Self::Suggested(value) => write!(f, "Suggested({value:?})"),
             Self::Chosen(value) => write!(f, "Chosen({value:?})"),
         }
     }
@@ -52,14 +55,22 @@ impl<T: core::fmt::Debug> core::fmt::Debug for Wish<T> {
 
 impl<T: Copy> Wish<T> {
     const fn suggest(&mut self, value: T) {
-        if let Self::Usual(usual) = self {
-            *usual = value;
+        if let Self::Usual(_) | Self::Suggested(_) = self {
+            *self = Self::Suggested(value);
+        }
+    }
+
+    /// This setting, or `other` if that is a choice and this is not, or if this is the default.
+    const fn over(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Usual(_), _) | (Self::Suggested(_), Self::Chosen(_)) => other,
+            (Self::Suggested(_) | Self::Chosen(_), _) => self,
         }
     }
 
     const fn value(self) -> T {
         match self {
-            Self::Usual(value) | Self::Chosen(value) => value,
+            Self::Usual(value) | Self::Suggested(value) | Self::Chosen(value) => value,
         }
     }
 }
@@ -104,6 +115,12 @@ pub struct Pacing {
     max_message: Wish<u16>,
     pub(super) parameters: Option<ParametersResponse>,
     retries: Option<u8>,
+    timeouts: Wish<Timeouts>,
+}
+
+/// The limits for the first and the last piece of an image.
+#[derive(Debug, Clone, Copy)]
+struct Timeouts {
     first: Span,
     last: Span,
 }
@@ -131,8 +148,7 @@ impl Pacing {
             max_message: Wish::Usual(u16::MAX),
             parameters: None,
             retries: None,
-            first: const { Span::ceil(ERASE_TIME) },
-            last: const { Span::ceil(CHECK_TIME) },
+            timeouts: const { Wish::Usual(Timeouts { first: Span::ceil(ERASE_TIME), last: Span::ceil(CHECK_TIME) }) },
         }
     }
 
@@ -185,8 +201,20 @@ impl Pacing {
     /// for which it erases a slot, and for the last one, after which it checks the image: by
     /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
-        (self.first, self.last) = (Span::ceil(first), Span::ceil(last));
+        self.timeouts = Wish::Chosen(Timeouts { first: Span::ceil(first), last: Span::ceil(last) });
         self
+    }
+
+    /// These settings, and those of `other` that are not set here.
+    pub(super) fn over(self, other: Self) -> Self {
+        Self {
+            overhead: self.overhead.over(other.overhead),
+            window: self.window.over(other.window),
+            max_message: self.max_message.over(other.max_message),
+            parameters: self.parameters.or(other.parameters),
+            retries: self.retries.or(other.retries),
+            timeouts: self.timeouts.over(other.timeouts),
+        }
     }
 
     /// The longest message in bytes and the number of requests at a time, for the parameters of the
@@ -204,7 +232,7 @@ impl Pacing {
             // A device that does not report its buffers may have only one.
             None => match self.max_message {
                 Wish::Chosen(bytes) => (bytes.into(), 1),
-                Wish::Usual(_) => (FALLBACK, 1),
+                Wish::Usual(_) | Wish::Suggested(_) => (FALLBACK, 1),
             },
         }
     }
@@ -220,11 +248,11 @@ impl Pacing {
     }
 
     pub(super) const fn first(&self) -> Span {
-        self.first
+        self.timeouts.value().first
     }
 
     pub(super) const fn last(&self) -> Span {
-        self.last
+        self.timeouts.value().last
     }
 }
 
@@ -236,10 +264,11 @@ fn narrow(bytes: usize) -> u16 {
 /// Makes the settings of [`Pacing`] available on a transfer that keeps one in `$field`.
 macro_rules! paced {
     ($($field:ident).+) => {
-        /// Replaces all settings that transfers share.
+        /// Makes all settings that were made in `pacing`. The others stay as they are, so that
+        /// the order of the calls does not matter.
         #[must_use]
         pub fn with_pacing(mut self, pacing: Pacing) -> Self {
-            self.$($field).+ = pacing;
+            self.$($field).+ = pacing.over(self.$($field).+);
             self
         }
 

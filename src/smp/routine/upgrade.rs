@@ -203,10 +203,10 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Sets the pace of the uploads: see [`Pacing`].
+    /// Sets the pace of the uploads: see [`Pacing`]. Only the values set in it change.
     #[must_use]
     pub fn with_pacing(mut self, pacing: Pacing) -> Self {
-        self.upload.course.pacing = pacing;
+        self.upload.course.pacing = pacing.over(self.upload.course.pacing);
         self
     }
 

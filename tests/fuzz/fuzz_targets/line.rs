@@ -112,7 +112,7 @@ fn step<F: Framing>(line: &mut Line<'_, F>, other: &mut Line<'_, F>, what: u8, h
             let bytes = pending[..count.min(pending.len())].to_vec();
             if !bytes.is_empty() {
                 line.sent(bytes.len());
-                other.received(&bytes, ONE);
+                let _ = other.received(&bytes, ONE);
             }
         }
         5 => drop(drain(line)),

@@ -206,9 +206,15 @@ fn a_download_that_goes_on_compares_the_beginning_too() {
         }
     }
     // What is not known cannot be compared.
-    let part = FileDownload::new(NAME).with_verify(true).with_offset(10).with_beginning(&stored[10..20]);
-    let (report, file) = download_from_store(part, (GOOD, 1), &stored);
-    assert!(report.outcome == DONE && file == stored[20..], "{report:?}");
+    let part = || FileDownload::new(NAME).with_verify(true);
+    for part in [
+        part().with_offset(10).with_beginning(&stored[10..20]),
+        part().with_beginning(&stored[10..20]).with_offset(10),
+        part().with_beginning(&stored[10..15]).with_offset(3).with_beginning(&stored[15..20]).with_offset(10),
+    ] {
+        let (report, file) = download_from_store(part, (GOOD, 1), &stored);
+        assert!(report.outcome == DONE && file == stored[20..], "{report:?}");
+    }
 }
 
 #[test]

@@ -208,21 +208,31 @@ const WINDOWS: [(Limits, Option<usize>, Option<u32>, usize); 12] = [
 fn no_transfer_has_more_in_flight_than_the_device_has_buffers_less_one() {
     for (limits, window, buffers, expected) in WINDOWS {
         let what = format!("{limits:?}, window {window:?}, {buffers:?} buffers");
-        // In either order.
-        for is_first in [false, true] {
+        // In either order, and with the window chosen at the transfer, before and after its pacing.
+        for order in 0..4 {
             let set = |pacing: Pacing| match window {
-                Some(window) if is_first => pacing.with_window(window).with_limits(limits),
-                Some(window) => pacing.with_limits(limits).with_window(window),
-                None => pacing.with_limits(limits),
+                Some(window) if order == 0 => pacing.with_window(window).with_limits(limits),
+                Some(window) if order == 1 => pacing.with_limits(limits).with_window(window),
+                _ => pacing.with_limits(limits),
             };
             let pacing = set(Pacing::new());
             let mut slot = Slot::default();
-            let upload = Upload::new(&FILE[..]).with_pacing(pacing);
+            let upload = match window {
+                Some(window) if order == 2 => Upload::new(&FILE[..]).with_window(window).with_pacing(pacing),
+                Some(window) if order == 3 => Upload::new(&FILE[..]).with_pacing(pacing).with_window(window),
+                _ => Upload::new(&FILE[..]).with_pacing(pacing),
+            };
             let (in_flight, report) = most(upload, buffers, |request| slot.answer(request));
             assert_eq!((in_flight, usize::from(report.window)), (expected, expected), "upload: {what}");
 
             let mut stored = 0;
-            let upload = FileUpload::new("/f", &FILE[..]).with_pacing(pacing);
+            let upload = match window {
+                // What was set nowhere changes nothing.
+                Some(window) if order > 1 => {
+                    FileUpload::new("/f", &FILE[..]).with_window(window).with_limits(limits).with_pacing(Pacing::new())
+                }
+                _ => FileUpload::new("/f", &FILE[..]).with_pacing(pacing),
+            };
             let (in_flight, report) = most(upload, buffers, |request| {
                 let upload = fs::Upload::decode(split(request).1).unwrap();
                 assert_eq!(upload.off, stored, "in order");
@@ -231,7 +241,10 @@ fn no_transfer_has_more_in_flight_than_the_device_has_buffers_less_one() {
             });
             assert_eq!((in_flight, usize::from(report.window)), (expected, expected), "file upload: {what}");
 
-            let download = FileDownload::new("/f").with_pacing(pacing);
+            let download = match window {
+                Some(window) if order > 1 => FileDownload::new("/f").with_window(window).with_pacing(pacing),
+                _ => FileDownload::new("/f").with_pacing(pacing),
+            };
             let (in_flight, report) = most(download, buffers, |request| {
                 let fs::Download { off, .. } = fs::Download::decode(split(request).1).unwrap();
                 let data = &FILE[..100.min(3000 - off as usize)];

@@ -76,6 +76,7 @@ shown!(['b, F] Store<'b, F>, |store| "Store({} bytes)", store.buffer.len());
 
 impl<'b, F: Files> Store<'b, F> {
     /// Serves the files of `files` below `root` (`""` for all of them).
+    #[must_use]
     pub const fn new(files: F, root: &'b str, buffer: &'b mut [u8]) -> Self {
         Self { files, root, buffer, session: Session::Idle }
     }

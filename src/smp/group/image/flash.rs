@@ -78,6 +78,7 @@ fn execute<D: Device, F: Flash>(device: &mut D, flash: &mut F, command: &Command
 /// Begins a command of the image group, for callers that run the job themselves, for example on an
 /// async flash: `flash::asynch::run(image::begin(slots, incoming), nor).await.finish(reply)`.
 /// Nothing is read or written before the job runs.
+#[must_use]
 #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn begin<'j, D: Device>(device: &'j mut D, incoming: &Incoming<'j>) -> Job<'j, D> {
     if is_slot_info(incoming) {

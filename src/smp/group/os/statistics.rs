@@ -1,6 +1,6 @@
 //! Commands 2 and 3: tasks and memory pools.
 
-use crate::cbor::{BufferFull, Item, Malformed, Reader, Table, Text, Value, Writer};
+use crate::cbor::{BufferFull, Item, Malformed, Reader, Rows, Table, Text, Value, Writer};
 use crate::smp::{Decode, Encode, Group, Op, Request, payload};
 
 /// Asks for the tasks (threads) of the system.
@@ -140,14 +140,54 @@ impl<'b> PoolStatisticsResponse<'b> {
     }
 
     /// The pools, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (Text<'b>, Pool)> + use<'b> {
-        let (table, payload) = match self.0 {
-            Pools::Table(table) => (Some(table), None),
-            Pools::Payload(payload) => (None, Some(payload)),
-        };
-        let pools = payload.into_iter().flat_map(|payload| payload.iter());
-        let pools = pools.filter_map(|(name, Entry(pool))| pool.map(|pool| (name, pool)));
-        table.into_iter().flat_map(|table| table.iter()).chain(pools)
+    #[must_use]
+    pub fn iter(&self) -> PoolsIter<'b> {
+        PoolsIter(match self.0 {
+            Pools::Table(table) => Kept::Table(table.iter()),
+            Pools::Payload(payload) => Kept::Payload(payload.iter()),
+        })
+    }
+}
+
+/// An iterator over the pools of a [`PoolStatisticsResponse`].
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolsIter<'b>(Kept<'b>);
+
+/// The rest of the pools, in the form that they came in.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Kept<'b> {
+    Table(Rows<'b, Pool>),
+    Payload(Rows<'b, Entry>),
+}
+
+impl<'b> Iterator for PoolsIter<'b> {
+    type Item = (Text<'b>, Pool);
+
+    fn next(&mut self) -> Option<(Text<'b>, Pool)> {
+        match &mut self.0 {
+            Kept::Table(rows) => rows.next(),
+            Kept::Payload(rows) => rows.find_map(|(name, Entry(pool))| pool.map(|pool| (name, pool))),
+        }
+    }
+}
+
+impl<'b> IntoIterator for PoolStatisticsResponse<'b> {
+    type Item = (Text<'b>, Pool);
+    type IntoIter = PoolsIter<'b>;
+
+    fn into_iter(self) -> PoolsIter<'b> {
+        self.iter()
+    }
+}
+
+impl<'b> IntoIterator for &PoolStatisticsResponse<'b> {
+    type Item = (Text<'b>, Pool);
+    type IntoIter = PoolsIter<'b>;
+
+    fn into_iter(self) -> PoolsIter<'b> {
+        self.iter()
     }
 }
 

@@ -77,6 +77,7 @@ impl<'b, S: Settings> Store<'b, S> {
     pub const MAX_NAME: usize = 31;
 
     /// Serves `settings`; `buffer` holds the value that is read or written.
+    #[must_use]
     pub const fn new(settings: S, buffer: &'b mut [u8]) -> Self {
         Self { settings, buffer }
     }

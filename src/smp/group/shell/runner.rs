@@ -55,6 +55,7 @@ shown!(['b, S] Runner<'b, S>, |it| "Runner({} + {} bytes)", it.line.len(), it.ou
 
 impl<'b, S: Shell> Runner<'b, S> {
     /// Serves `shell`, with buffers for the command line and its output.
+    #[must_use]
     pub const fn new(shell: S, line: &'b mut [u8], output: &'b mut [u8]) -> Self {
         Self { shell, line, output }
     }

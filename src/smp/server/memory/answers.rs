@@ -73,6 +73,7 @@ impl<'m> Answers<'m> {
 
     /// A memory for the writes of one peer at a time, for example on a serial line. See
     /// [`memory_len`](Self::memory_len) for the length of `memory`, which is overwritten.
+    #[must_use]
     pub fn new(memory: &'m mut [u8]) -> Self {
         // An entry with zero requests left is free.
         memory.fill(0);

@@ -163,7 +163,7 @@ impl<'b, F: Framing> Wire<'b, F> {
         let baud = self.device.terms.baud;
         while let Some((at, byte)) = self.there.bytes.pop_front() {
             self.bytes += 1;
-            self.line.received(&[byte], Peer(0));
+            let _ = self.line.received(&[byte], Peer(0)); // there is room
             while let Some(event) = self.line.next(&mut ()) {
                 let Event::Message = event else { continue };
                 let (message, tx) = self.line.exchange();
