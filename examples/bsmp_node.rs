@@ -41,7 +41,7 @@ impl Entities for Supply {
 pub(crate) fn serve(stream: TcpStream) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let (mut message, mut memory) = ([0; 256], [0; Counted::<Head3>::sizes_of(256).memory()]);
     // On RS-485 a `Node` holds the server, with its address.
-    let mut server = Server::new(&TABLE, Supply { setpoint: 0 });
+    let mut server = Server::new(Supply { setpoint: 0 }, &TABLE);
     let mut link = Link::new(Tcp::new(stream)?, Counted::<Head3>::new(&mut message), &mut memory)?;
     loop {
         match link.serve(&mut server) {

@@ -16,7 +16,7 @@ use anysmp::framing::lrc::Lrc;
 use anysmp::line;
 use anysmp::port::Tcp;
 use anysmp::s3mp::master::{Get, Set};
-use anysmp::s3mp::value::{self, Value};
+use anysmp::s3mp::value::Value;
 use anysmp::s3mp::{self, Address, Counter, Master};
 
 /// Sets the first address of a slave, and reads the second one.
@@ -28,8 +28,8 @@ pub(crate) fn heat(address: &str, on: bool) -> Result<u64, Box<dyn Error>> {
     let mut master = Master::new(Counter::FIRST).with_timeout(Duration::from_secs(1)).with_retries(2);
 
     let mut item = [0; 8];
-    let len = value::encode(on, &mut item)?;
-    match link.call(&mut master, &Set { address: Address(1), value: Value::new(item.get(..len).unwrap_or_default()) }) {
+    let value = Value::encode(on, &mut item)?;
+    match link.call(&mut master, &Set { address: Address(1), value }) {
         Ok(()) => println!("set"),
         // The slave understood the request and refused it, for example because it is a sensor.
         Err(line::Error::Protocol(s3mp::Error::Remote(refusal))) => println!("not set: {refusal}"),

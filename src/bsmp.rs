@@ -47,7 +47,7 @@
 //!     }
 //! }
 //!
-//! let server = Server::new(&TABLE, Supply { setpoint: [0, 0] });
+//! let server = Server::new(Supply { setpoint: [0, 0] }, &TABLE);
 //! let mut tx = [0; 64];
 //! // On a bus; over TCP and UDP, without an address: `server.receive(message, &mut tx)`.
 //! let mut node = Node::new(server, Address::node(5).unwrap()).unwrap();

@@ -18,7 +18,7 @@
 //! # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
 //! # use embedded_io::{Read, Write};
 //! use anysmp::routine::Ended;
-//! use anysmp::smp::Client;
+//! use anysmp::smp::{Client, Pending};
 //! use anysmp::smp::routine::{Upload, UploadOutcome};
 //! use core::ops::ControlFlow;
 //!
@@ -47,7 +47,6 @@
 //! ```
 //! use anysmp::routine::{Routine, Step};
 //! use anysmp::smp::Client;
-//! use anysmp::smp::client::Pending;
 //! use anysmp::smp::os::Echo;
 //! use core::time::Duration;
 //!

@@ -109,7 +109,7 @@ mod work;
 
 #[doc(inline)]
 pub use crate::__smp_payload as payload;
-pub use client::{Client, Dynamic};
+pub use client::{Client, Dynamic, Pending};
 pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
@@ -131,7 +131,7 @@ pub trait Request: Encode {
     /// that erase flash, for example.
     const TIMEOUT: Duration = Duration::ZERO;
     /// The request's kind, by which its response is decoded: the type itself, with every lifetime
-    /// `'static`. So a [`Pending`](client::Pending) borrows nothing from its request.
+    /// `'static`. So a [`Pending`] borrows nothing from its request.
     type Kind: for<'m> Request<Kind = Self::Kind, Response<'m> = Self::Response<'m>> + 'static;
     /// The response, borrowed from the received message.
     type Response<'m>: Decode<'m>;

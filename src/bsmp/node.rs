@@ -89,7 +89,7 @@ impl<E: Entities> Serve for Node<'_, E> {
 /// const VARIABLES: [Variable; 1] = [Variable::read_only(1)];
 /// let table = Table::new(&VARIABLES, &[], &[])?;
 /// let mut supplies = [1, 2, 3, 4].map(|number| {
-///     let server = Server::new(&table, Supply { current: 10 * number });
+///     let server = Server::new(Supply { current: 10 * number }, &table);
 ///     Node::new(server, Address::node(number).unwrap()).unwrap()
 /// });
 /// let mut nodes = Nodes::new(&mut supplies);

@@ -26,7 +26,7 @@
 //!
 //! const VARIABLES: [Variable; 1] = [Variable::writable(1)];
 //! let table = Table::new(&VARIABLES, &[], &[])?;
-//! let mut server = Server::new(&table, Lamp { is_on: 0 });
+//! let mut server = Server::new(Lamp { is_on: 0 }, &table);
 //! let mut tx = [0; 16];
 //! // A received message and its answer: in a loop, `Link::serve` does all of this.
 //! let len = server.receive(&[0x20, 0, 2, 0, 1], &mut tx); // write variable 0
@@ -121,7 +121,7 @@ const _: () = {
 impl<'t, E: Entities> Server<'t, E> {
     /// A server without created groups.
     #[must_use]
-    pub const fn new(table: &'t Table<'t>, entities: E) -> Self {
+    pub const fn new(entities: E, table: &'t Table<'t>) -> Self {
         Self { table, groups: heapless::Vec::new(), entities }
     }
 

@@ -1,15 +1,14 @@
 //! Values of S3MP: one complete CBOR item (RFC 8949), and nothing after it.
 //!
 //! A [`Value`] is bytes from the wire that are not decoded yet; each method reads them as one type,
-//! or fails. [`Value::bytes`] is for peers that send something other than CBOR. [`encode`] writes
-//! one item.
+//! or fails. [`Value::bytes`] is for peers that send something other than CBOR. [`Value::encode`]
+//! makes one to send; [`encode`] writes one into a response.
 //!
 //! ```
 //! use anysmp::s3mp::value::{self, Value};
 //!
 //! let mut out = [0; 16];
-//! let len = value::encode(21.5_f32, &mut out)?;
-//! let value = Value::new(&out[..len]);
+//! let value = Value::encode(21.5_f32, &mut out)?;
 //! assert_eq!(value.f64(), Ok(21.5));
 //! assert_eq!(value.bool(), Err(value::Error::Mismatch));
 //! # Ok::<(), value::Error>(())
@@ -51,6 +50,17 @@ impl<'m> Value<'m> {
     #[must_use]
     pub const fn new(bytes: &'m [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// Writes `value` to the front of `out`, as [`encode`] does, and returns it as the data of a
+    /// command.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferFull`]; the content of `out` is then useless.
+    pub fn encode<T: minicbor::Encode<()>>(value: T, out: &'m mut [u8]) -> Result<Self, Error> {
+        let len = encode(value, out)?;
+        Ok(Self(out.get(..len).unwrap_or_default()))
     }
 
     /// The bytes that were received.

@@ -11,10 +11,10 @@
 //! `blocking::Link::call` and `asynch::Link::call` do.
 //!
 //! ```
-//! use anysmp::smp::{Client, client, os};
+//! use anysmp::smp::{Client, Pending, client, os};
 //!
 //! /// A request in flight names its kind, so it can be kept in a struct or a static.
-//! struct Asking { pending: client::Pending<os::Echo<'static>> }
+//! struct Asking { pending: Pending<os::Echo<'static>> }
 //!
 //! let mut client = Client::new(0);
 //! let mut tx = [0; 32];
@@ -308,7 +308,6 @@ pub fn emit(
 }
 
 /// Writes the header in front of `len` bytes of payload.
-#[inline(never)] // One copy for all requests.
 fn complete(header: Header, tx: &mut [u8], len: usize) -> Result<(usize, Header), Error> {
     let (Some(head), Ok(length)) = (tx.first_chunk_mut(), u16::try_from(len)) else { return Err(Error::BufferFull) };
     let header = Header { length, ..header };

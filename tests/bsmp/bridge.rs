@@ -22,7 +22,7 @@ impl Entities for Two {
 
 fn node() -> Node<'static, Two> {
     let table: &'static Table<'static> = Box::leak(Box::new(Table::new(&VARIABLES, &[], &[]).unwrap()));
-    Node::new(anysmp::bsmp::Server::new(table, Two), Address::node(5).unwrap()).unwrap()
+    Node::new(anysmp::bsmp::Server::new(Two, table), Address::node(5).unwrap()).unwrap()
 }
 
 fn encoded(framing: &impl Framing, message: &[u8], step: usize) -> Vec<u8> {

@@ -36,7 +36,7 @@ fn bus(seed: u64) -> Bus {
     for number in 1..=3 {
         let mut device = device.clone();
         device.values[1] = vec![number, !number];
-        let node = Node::new(Server::new(table, device), Address::node(number).unwrap()).unwrap();
+        let node = Node::new(Server::new(device, table), Address::node(number).unwrap()).unwrap();
         bus.add(node.with_group(Address::multicast(248 + number).unwrap()));
     }
     bus
@@ -114,7 +114,7 @@ fn a_broadcast_and_a_request_right_behind_it_are_both_executed() {
         let bus = Bus::new(BAUD, 6);
         let (table, device) = table();
         for number in 1..=3 {
-            let node = Node::new(Server::new(table, device.clone()), Address::node(number).unwrap()).unwrap();
+            let node = Node::new(Server::new(device.clone(), table), Address::node(number).unwrap()).unwrap();
             let framing = Packet::new(vec![0; 1024].leak(), gap(BAUD));
             bus.add_with(node, if early { framing.with_early_delivery() } else { framing });
         }
@@ -224,7 +224,7 @@ fn the_async_driver_does_the_same() {
 
     // A node on the async driver: its bus is a script.
     let (table, device) = table();
-    let mut node = Node::new(Server::new(table, device), Address::node(9).unwrap()).unwrap();
+    let mut node = Node::new(Server::new(device, table), Address::node(9).unwrap()).unwrap();
     let mut script = Script { arrives: vec![9, 0x10, 0, 1, 0, 0xE6], sent: Vec::new() };
     let (mut buffer, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
     let port = Ticking::new(&mut script, tick);

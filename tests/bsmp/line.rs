@@ -293,7 +293,7 @@ fn what_came_before_a_request_is_dropped_before_it_is_sent() {
 fn doubling(seed: u64, loses: bool, copy: impl Fn(u64) -> u64 + 'static) -> impl FnMut(&[u8], u64) -> Sends {
     let (setup, device) = Setup::main();
     let setup: &'static Setup = Box::leak(Box::new(setup));
-    let mut server = Server::new(Box::leak(Box::new(setup.table())), device);
+    let mut server = Server::new(device, Box::leak(Box::new(setup.table())));
     let mut random = Random::new(seed);
     move |request, at| {
         if loses && random.next().is_multiple_of(20) {
@@ -317,7 +317,7 @@ fn discovery_succeeds_although_answers_come_twice() {
         let mut rig = Rig::<C>::new(kind, |_, _| Vec::new());
         let (setup, device) = Setup::main();
         let table = setup.table();
-        let mut server = Server::new(&table, device);
+        let mut server = Server::new(device, &table);
         let mut truth = Discovery::new(expected.storage());
         {
             use anysmp::routine::{Routine, Step};
@@ -507,7 +507,7 @@ impl embedded_io::Write for Queue {
 fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
     let (setup, device) = Setup::main();
     let table = setup.table();
-    let mut node = anysmp::bsmp::Node::new(Server::new(&table, device), Address::node(1).unwrap()).unwrap();
+    let mut node = anysmp::bsmp::Node::new(Server::new(device, &table), Address::node(1).unwrap()).unwrap();
     for early in [false, true] {
         let (mut m, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
         let framing = Packet::new(&mut m, gap(115_200));

@@ -184,7 +184,7 @@ fn bus(baud: u32, timeout: Duration, kinds: &[Kind], seed: u64) -> (Rc<RefCell<B
     let stations = (1..).zip(kinds).map(|(number, kind)| {
         let table = Table::new(&VARIABLES, &[], &[]).unwrap().with_revision(number);
         let table: &'static Table<'static> = Box::leak(Box::new(table));
-        let server = Server::new(table, Supply { number, samples: 0 });
+        let server = Server::new(Supply { number, samples: 0 }, table);
         Station { node: Node::new(server, Address::node_or_32(number).unwrap()).unwrap(), kind: *kind }
     });
     let bus = Rc::new(RefCell::new(Bus {

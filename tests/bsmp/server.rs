@@ -68,7 +68,7 @@ fn a_node_has_the_address_of_a_node() {
         assert_eq!(Address::node_or_32(value).is_some(), (1..=32).contains(&value));
         assert_eq!(Address::multicast(value).is_some(), (248..=254).contains(&value));
     }
-    let node = |address| Node::new(Server::new(&TABLE, Device::default()), address);
+    let node = |address| Node::new(Server::new(Device::default(), &TABLE), address);
     assert!(node(Address::MASTER).is_none());
     assert!(node(Address::BROADCAST).is_none());
     assert!(node(Address::multicast(248).unwrap()).is_none());
@@ -80,7 +80,7 @@ fn only_own_joined_and_broadcast_packets_are_executed_and_only_own_ones_answered
     let (setup, device) = Setup::main();
     let table = setup.table();
     for joined in [None, Some(248), Some(251), Some(254)] {
-        let mut node = Node::new(Server::new(&table, device.clone()), Address::node(5).unwrap()).unwrap();
+        let mut node = Node::new(Server::new(device.clone(), &table), Address::node(5).unwrap()).unwrap();
         if let Some(group) = joined {
             node = node.with_group(Address::multicast(group).unwrap()).with_group(Address::node(3).unwrap());
         }
@@ -99,7 +99,7 @@ fn only_own_joined_and_broadcast_packets_are_executed_and_only_own_ones_answered
 fn the_revision_identifies_the_implementation() {
     let table = Table::new(&[], &[], &[]).unwrap().with_revision(7);
     let (_, device) = Setup::main();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     assert_eq!(ask(&mut server, &[0, 0, 0]), [1, 0, 3, 2, 30, 7]);
 }
 
@@ -110,7 +110,7 @@ fn several_nodes_behind_one_port_answer_each_for_itself_and_never_together() {
     let mut nodes = [3, 7, 8, 31].map(|number| {
         let mut device = device.clone();
         device.values[0] = vec![number];
-        let node = Node::new(Server::new(&table, device), Address::node(number).unwrap()).unwrap();
+        let node = Node::new(Server::new(device, &table), Address::node(number).unwrap()).unwrap();
         if number > 7 { node.with_group(Address::multicast(250).unwrap()) } else { node }
     });
     let mut nodes = Nodes::new(&mut nodes);
@@ -150,9 +150,9 @@ fn an_answer_that_does_not_fit_is_insufficient_memory_and_changes_nothing() {
             continue;
         }
         let mut full = vec![0; 66_000];
-        let length = Server::new(&table, fresh.clone()).receive(&request, &mut full);
+        let length = Server::new(fresh.clone(), &table).receive(&request, &mut full);
         for room in (0..length.min(40)).chain([length.saturating_sub(1), length]) {
-            let mut server = Server::new(&table, fresh.clone());
+            let mut server = Server::new(fresh.clone(), &table);
             let mut tx = vec![0xAA; room + 8];
             let written = server.receive(&request, &mut tx[..room]);
             assert!(tx[room..].iter().all(|byte| *byte == 0xAA));
@@ -177,7 +177,7 @@ fn an_answer_that_does_not_fit_is_insufficient_memory_and_changes_nothing() {
 fn a_group_write_stores_all_values_or_none() {
     let (setup, device) = Setup::main();
     let table = setup.table();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     assert_eq!(ask(&mut server, &[0x30, 0, 3, 0, 6, 7]), [0xE0, 0, 0]);
     let before = server.entities().values.clone();
     for values in [[1, 5, 0, 2], [1, 50, 0, 3], [1, 5, 0, 3]] {
@@ -233,7 +233,7 @@ const MOODY: Table<'static> = match Table::new(
 
 #[test]
 fn a_busy_device_refuses_before_anything_is_changed() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     server.entities().refuses = Some(Access::Read);
     // The write half of a write-and-read must not happen either.
     for request in [&[0x10, 0, 1, 0][..], &[0x12, 0, 1, 0], &[0x28, 0, 3, 0, 0, 9]] {
@@ -258,7 +258,7 @@ fn a_busy_device_refuses_before_anything_is_changed() {
 
 #[test]
 fn what_a_device_does_not_have_is_refused_by_default() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     assert_eq!(ask(&mut server, &[0x41, 0, 4, 0, 0, 0, 1]), [0xE8, 0, 0]);
     assert_eq!(ask(&mut server, &[0x42, 0, 1, 0]), [0xE2, 0, 0]);
     assert_eq!(ask(&mut server, &[0x0A, 0, 1, 0])[3..], [0; 16]);
@@ -272,7 +272,7 @@ fn what_a_device_does_not_have_is_refused_by_default() {
 
 #[test]
 fn the_output_of_a_function_never_shows_an_earlier_answer() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     let mut tx = [0xAA; 16];
     assert_eq!(server.receive(&[0x50, 0, 1, 0], &mut tx), 7);
     assert_eq!(tx[..7], [0x51, 0, 4, 0, 0, 0, 0]);
@@ -286,7 +286,7 @@ fn the_output_of_a_function_never_shows_an_earlier_answer() {
 fn group_ids_start_again_after_all_were_removed_and_failures_leave_no_trace() {
     let (setup, device) = Setup::main();
     let table = setup.table();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     for round in 0..3 {
         for id in 3..8 {
             for bad in
@@ -307,7 +307,7 @@ fn group_ids_start_again_after_all_were_removed_and_failures_leave_no_trace() {
 fn a_failed_block_keeps_the_checksum_and_a_stored_one_forgets_it() {
     let (setup, device) = Setup::main();
     let table = setup.table();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     let known: Digest = ask(&mut server, &[0x42, 0, 1, 0])[3..].try_into().unwrap();
     assert_ne!(known, [0; 16]);
     for failing in
@@ -326,7 +326,7 @@ fn a_failed_block_keeps_the_checksum_and_a_stored_one_forgets_it() {
 
 #[test]
 fn a_request_that_the_framing_dropped_is_answered_except_on_a_bus() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     let mut tx = [0; 8];
     assert_eq!(server.damaged(Damage::TooLong, &mut tx), 3);
     assert_eq!(tx[..3], [0xE7, 0, 0]);
@@ -344,7 +344,7 @@ fn any_bytes_get_one_well_formed_answer() {
     let (setup, mut device) = Setup::main();
     device.blocks[6] = Blocks::Empty; // 4 GiB would take too long
     let table = setup.table();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     let good: Vec<_> = requests().into_iter().map(|(_, request)| request).collect();
     let mut numbers = Random::new(0x5EED_0004);
     let mut random = move || numbers.next();
@@ -382,7 +382,7 @@ fn a_golden_request_damaged_anywhere_gets_one_answer_and_costs_only_itself() {
     let (setup, mut device) = Setup::main();
     device.blocks[6] = Blocks::Empty; // 4 GiB would take too long
     let table = setup.table();
-    let mut server = Server::new(&table, device);
+    let mut server = Server::new(device, &table);
     let version = ask(&mut server, &[0, 0, 0]);
     let requests: BTreeSet<_> = requests().into_iter().map(|(_, request)| request).collect();
     let mut count = 0;
@@ -452,7 +452,7 @@ fn serve_all<F: Framing>(service: &mut impl Service, framing: F, arrives: &[u8],
 
 #[test]
 fn over_tcp_requests_back_to_back_are_answered_and_bad_ones_too() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     let mut buffer = [0; 16];
     let requests = [0x20, 0, 2, 0, 7, 0x10, 0, 1, 0, 0x99, 0, 0, 0, 0, 1, 0];
     let answers = serve_all(&mut server, Counted::<Head3>::new(&mut buffer), &requests, 10);
@@ -467,7 +467,7 @@ fn over_tcp_requests_back_to_back_are_answered_and_bad_ones_too() {
 
 #[test]
 fn packets_over_tcp_need_no_silence() {
-    let mut node = Node::new(Server::new(&MOODY, Moody::default()), Address::node(1).unwrap()).unwrap();
+    let mut node = Node::new(Server::new(Moody::default(), &MOODY), Address::node(1).unwrap()).unwrap();
     let mut buffer = [0; 16];
     let requests =
         [1, 0x20, 0, 2, 0, 7, 0xD6, 1, 0x10, 0, 1, 0, 0xEE, 2, 0x10, 0, 1, 0, 0xED, 255, 0x20, 0, 2, 0, 9, 0xD6];
@@ -479,7 +479,7 @@ fn packets_over_tcp_need_no_silence() {
 
 #[test]
 fn a_datagram_is_a_request() {
-    let mut server = Server::new(&MOODY, Moody::default());
+    let mut server = Server::new(Moody::default(), &MOODY);
     let mut buffer = [0; 16];
     for (datagram, answer) in [
         (&[0x10, 0, 1, 0][..], &[0x11, 0, 1, 0][..]),
@@ -514,7 +514,7 @@ impl Entities for Restarting {
 fn a_function_that_restarts_the_device_is_answered_before_the_loop_acts_on_it() {
     static FUNCTIONS: [Function; 1] = [Function { input: 0, output: 0 }];
     let table = Table::new(&[], &[], &FUNCTIONS).unwrap();
-    let mut server = Server::new(&table, Restarting::default());
+    let mut server = Server::new(Restarting::default(), &table);
     let (mut sent, mut buffer) = (Vec::new(), [0; 16]);
     let mut memory = [0; Counted::<Head3>::sizes_of(16).memory()];
     let request = [0x50, 0, 1, 0];

@@ -78,7 +78,7 @@ fn table() -> Table<'static> {
 
 fn supply(table: &Table<'static>) -> Server<'static, Supply> {
     let table = Box::leak(Box::new(*table));
-    Server::new(table, Supply { setpoint: 10.0, name: Chars::new("ps-01").unwrap(), count: 7 })
+    Server::new(Supply { setpoint: 10.0, name: Chars::new("ps-01").unwrap(), count: 7 }, table)
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn every_step_of_every_session_is_answered_byte_for_byte() {
             let name = session["session"].as_str().unwrap();
             let (setup, device) = setup(&file, session["setup"].as_str().unwrap());
             let table = setup.table();
-            let mut server = Server::new(&table, device);
+            let mut server = Server::new(device, &table);
             for step in list(session, "steps") {
                 let n = &step["n"];
                 server.entities().events.clear();
@@ -120,7 +120,7 @@ fn every_packet_is_treated_as_the_transport_section_says() {
         let table = setup.table();
         let address = Address::node(transport["node_address"].as_u64().unwrap() as u8).unwrap();
         let mut node =
-            Node::new(Server::new(&table, device), address).unwrap().with_group(Address::multicast(250).unwrap());
+            Node::new(Server::new(device, &table), address).unwrap().with_group(Address::multicast(250).unwrap());
         let (mut buffer, mut tx) = ([0; 512], [0; 512]);
         let gap = gap(1_000_000);
         let mut framing = Packet::new(&mut buffer, gap);

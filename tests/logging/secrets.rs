@@ -327,7 +327,7 @@ fn bsmp_types(prints: &mut Prints) {
     use anysmp::bsmp::Request;
     use anysmp::framing::bridge::WithId;
     let table = bsmp::Table::new(&[], &[], &[]).unwrap();
-    let server = bsmp::Server::new(&table, OWN);
+    let server = bsmp::Server::new(OWN, &table);
     prints.print(&server);
     let mut node = [bsmp::Node::new(server, Address::node(1).unwrap()).unwrap()];
     prints.print(&node[0]);

@@ -265,8 +265,9 @@ fn what_a_slave_says_unasked_is_told_apart() {
 fn values_are_exactly_one_item_of_their_type() {
     let mut out = [0; 64];
     let len = |result: Result<usize, value::Error>| result.unwrap();
-    let n = len(value::encode(true, &mut out));
-    assert_eq!((Value::new(&out[..n]).bool(), Value::new(&out[..n]).is_item()), (Ok(true), true));
+    let truth = Value::encode(true, &mut out).unwrap();
+    assert_eq!((truth.bool(), truth.is_item()), (Ok(true), true));
+    assert_eq!(Value::encode(300, &mut [0; 2]), Err(value::Error::BufferFull));
     let n = len(value::encode(-300i16, &mut out));
     assert_eq!(Value::new(&out[..n]).i64(), Ok(-300));
     assert_eq!(Value::new(&out[..n]).u64(), Err(value::Error::Mismatch));

@@ -235,7 +235,7 @@ fn session<'w, F: Framing, G: Framing + 'w>(
     for (((device, framing), memory), number) in nodes.zip(1_u8..) {
         let line = Line::new(framing, &mut memory[..]).unwrap();
         let front = Front { device: device.clone(), checksums: [[0; 16]; 2] };
-        let server = Server::new(&TABLE, front);
+        let server = Server::new(front, &TABLE);
         let round = if let Wire::Bus { .. } = wire { (gap / 8).max(1_000) } else { MS };
         let mut world = s.world.borrow_mut();
         let end = usize::from(number);

@@ -67,7 +67,7 @@ fn curves(meter: &mut impl Meter, block: usize) {
     let Ok(table) = Table::new(&[], &curve, &[]) else { return };
     let (mut data, mut tx, mut message) = (Aligned([7; 16_384]), Aligned([0; 16_400]), Aligned([0; 16_400]));
     let (Aligned(data), Aligned(tx), Aligned(message)) = (&mut data, &mut tx, &mut message);
-    let mut server = Server::new(&table, Block(&mut data[..block]));
+    let mut server = Server::new(Block(&mut data[..block]), &table);
     meter.case("bsmp-read-block", block, || {
         assert!(server.receive(black_box(&[0x40, 0, 3, 0, 0, 0]), black_box(&mut tx[..])) == block + 6);
     });
@@ -84,7 +84,7 @@ fn curves(meter: &mut impl Meter, block: usize) {
 /// counted anew.
 fn groups(meter: &mut impl Meter, created: usize) {
     let Ok(table) = Table::new(&VARIABLES[..19], &[], &[]) else { return };
-    let mut server = Server::new(&table, Device([1, 2, 3, 4]));
+    let mut server = Server::new(Device([1, 2, 3, 4]), &table);
     let mut tx = [0; 1024];
     let mut create = [0; 19];
     create[..3].copy_from_slice(&[0x30, 0, 16]);
@@ -101,7 +101,7 @@ fn groups(meter: &mut impl Meter, created: usize) {
 
 fn node(meter: &mut impl Meter, count: usize) {
     let Ok(table) = Table::new(&VARIABLES[..count], &[], &[]) else { return };
-    let mut server = Server::new(&table, Device([1, 2, 3, 4]));
+    let mut server = Server::new(Device([1, 2, 3, 4]), &table);
     let last = count as u8 - 1;
     let mut tx = [0; 1024];
     // Header and payload: command, length in two bytes.

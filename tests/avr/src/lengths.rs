@@ -78,7 +78,7 @@ fn counted() -> bool {
 fn server() -> bool {
     const VARIABLES: [Variable; 1] = [Variable::read_only(2)];
     let Ok(table) = Table::new(&VARIABLES, &[], &[]) else { return false };
-    let mut server = Server::new(&table, Two);
+    let mut server = Server::new(Two, &table);
     let mut tx = [0; 16];
     let is_refused = (2..=u16::MAX).all(|len| {
         let [high, low] = len.to_be_bytes();

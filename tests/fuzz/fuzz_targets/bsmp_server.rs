@@ -80,7 +80,7 @@ fuzz_target!(|input: &[u8]| {
     device.counting = choice & 2 != 0;
     let table = setup.table();
     let (ours, many, other) = (Address::node(5).unwrap(), 255, 6);
-    let mut node = Node::new(Server::new(&table, device), ours).unwrap();
+    let mut node = Node::new(Server::new(device, &table), ours).unwrap();
     let mut tx = [0; 300];
     let mut before = contents(node.server().entities());
     while let [to, len, rest @ ..] = input {

@@ -229,7 +229,7 @@ pub fn table() -> Option<Table<'static>> {
 }
 
 pub fn server<'t>(table: &'t Table<'t>) -> Server<'t, Plant> {
-    Server::new(table, Plant([0; 16]))
+    Server::new(Plant([0; 16]), table)
 }
 
 fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8], each: impl Fn(Response<'_, R>)) {

@@ -37,6 +37,7 @@ pub const ALL: &[Operation] = &[
     |_, room| drop_in_box(value::encode(black_box(-1_i64), room)),
     |_, room| drop_in_box(value::encode(black_box(0.5_f64), room)),
     |_, room| drop_in_box(value::encode(black_box("text"), room)),
+    |_, room| drop_in_box(Value::encode(black_box(true), room)),
     |bytes, _| drop_in_box((Unsolicited::parse(bytes), error_text(bytes))),
     |bytes, _| drop_in_box((Header::<Command>::parse(bytes), Header::<ResponseCode>::parse(bytes))),
     |bytes, room| {

@@ -133,7 +133,7 @@ fn main() -> ! {
     let Some(Board { uart0, .. }) = Board::with_tick(TICK) else { firmware::exit(false) };
     let supply =
         Supply { on: false, setpoint: 0, current: 0, waveform: [const { Vec::new() }; BLOCKS], digest: [0; 16] };
-    let node = Address::node(NODE).and_then(|address| Node::new(Server::new(&TABLE, supply), address));
+    let node = Address::node(NODE).and_then(|address| Node::new(Server::new(supply, &TABLE), address));
     let Some(mut node) = node else { firmware::exit(false) };
 
     // `out` holds the checksum too.

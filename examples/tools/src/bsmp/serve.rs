@@ -50,7 +50,7 @@ pub fn serve(
     table: &Table<'_>,
     device: impl Entities,
 ) -> Result<(), SizeError> {
-    let mut server = Server::new(table, device);
+    let mut server = Server::new(device, table);
     let mut buffer = vec![0; LARGEST];
     if carrier == Carrier::Datagrams {
         while let Some(port) = listener.accept() {

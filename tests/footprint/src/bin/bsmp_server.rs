@@ -6,7 +6,7 @@
 use anysmp::bsmp::Server;
 use footprint::bsmp_device::{ANSWER, Device, LEN, RECEIVED, TABLE};
 
-static mut SERVER: Server<'static, Device> = Server::new(&TABLE, Device);
+static mut SERVER: Server<'static, Device> = Server::new(Device, &TABLE);
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> usize {

@@ -6,7 +6,7 @@
 use anysmp::bsmp::Server;
 use footprint::bsmp_device::{ANSWER, DeviceWithMd5, LEN, RECEIVED, TABLE};
 
-static mut SERVER: Server<'static, DeviceWithMd5> = Server::new(&TABLE, DeviceWithMd5);
+static mut SERVER: Server<'static, DeviceWithMd5> = Server::new(DeviceWithMd5, &TABLE);
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> usize {

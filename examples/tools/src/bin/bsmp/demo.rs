@@ -35,7 +35,7 @@ pub fn run(json: bool) -> Result<(), Failure> {
         let setup: &'static Setup = Box::leak(Box::new(setup));
         let table: &'static Table<'static> = Box::leak(Box::new(setup.table()));
         let address = Address::node(number).ok_or("not the address of a node")?;
-        bus.add(Node::new(Server::new(table, device), address).ok_or("not the address of a node")?);
+        bus.add(Node::new(Server::new(device, table), address).ok_or("not the address of a node")?);
     }
     bus.set_echo(true);
     bus.set_errors(2e-6);
