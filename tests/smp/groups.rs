@@ -1,12 +1,12 @@
-//! Every request and every response of the groups beside OS and image, at both ends: the bytes,
+//! Every request and every response that no recorded exchange has, at both ends: the bytes,
 //! which are in `vectors/smp/groups.json`, every form that CBOR allows for them, what is missing,
 //! doubled or cut off, and the habits of real servers.
 
 use anysmp::cbor::{Bytes, Malformed, Text, Writer};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};
 use anysmp::smp::{
-    Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, client, enumeration, error, fs, legacy, os,
-    settings, shell, stat, transport, zephyr,
+    Decode, Empty, Encode, Error, Group, Header, Op, Request, Version, client, enumeration, error, fs, image, legacy,
+    os, settings, shell, stat, transport, zephyr,
 };
 
 use crate::item::{Form, Item};
@@ -344,6 +344,41 @@ fn bridges_are_read_and_written() {
         "transport::ConfigurationResponse",
         required: ["configs"]
     );
+}
+
+/// What no recorded exchange has a response to.
+#[test]
+fn dates_pools_and_core_dumps_are_read_and_written() {
+    payload!(request os::ReadDateTime, os::ReadDateTime {}, "os::ReadDateTime", required: []);
+    payload!(
+        response os::DateTimeResponse<'_>,
+        os::DateTimeResponse::new(text("2026-11-20T10:30:00")),
+        "os::DateTimeResponse",
+        required: ["datetime"]
+    );
+    payload!(
+        request os::WriteDateTime<'_>,
+        os::WriteDateTime { datetime: text("2026-11-20T10:30:00") },
+        "os::WriteDateTime",
+        required: ["datetime"]
+    );
+    payload!(request os::PoolStatistics, os::PoolStatistics {}, "os::PoolStatistics", required: []);
+    let pool = with(os::Pool::new(12, 9), |it| (it.block_size, it.min) = (Some(292), Some(7)));
+    let payload = vector("os::PoolStatisticsResponse");
+    for form in FORMS {
+        let payload = Item::parse(&payload).written(form);
+        let pools = response::<os::PoolStatistics>(&payload).unwrap();
+        assert_eq!(pools, os::PoolStatisticsResponse::new(&[("msys_1".into(), pool)]), "{form:?}");
+    }
+    payload!(request image::CoreList, image::CoreList {}, "image::CoreList", required: []);
+    payload!(request image::CoreLoad, image::CoreLoad { off: 512 }, "image::CoreLoad", required: ["off"]);
+    payload!(
+        response image::CoreLoadResponse<'_>,
+        with(image::CoreLoadResponse::new(512, bytes(&[1, 2, 3])), |it| it.len = Some(4096)),
+        "image::CoreLoadResponse",
+        required: ["off", "data"]
+    );
+    payload!(request image::CoreErase, image::CoreErase {}, "image::CoreErase", required: []);
 }
 
 #[test]
