@@ -6,8 +6,8 @@ use crate::cbor::head::{ARRAY, BYTES, MAP, TAG, TEXT, length};
 use crate::cbor::level::Level;
 
 impl<'b> Reader<'b> {
-    /// Skips one item of `level`, or only its head if it contains other items, which are returned as
-    /// a level.
+    /// Skips one item of `level`, or only its head if it contains other items, which are returned
+    /// as a level.
     fn skip_head(&mut self, level: Level) -> Result<Option<Level>, Malformed> {
         let mut argument = 0;
         let initial = self.head(&mut argument)?;

@@ -225,8 +225,8 @@ impl<S: Store> Lines<S> {
         let known = *have >= LEN;
         let next = have.wrapping_add(count);
         if next > *end || !self.store.put(*have, bits, count) {
-            // If LEN is known, the packet has more bytes than it announced; else it does not fit the
-            // buffer.
+            // If LEN is known, the packet has more bytes than it announced; else it does not fit
+            // the buffer.
             return Some(if known { Error::Malformed } else { Error::TooLong });
         }
         *have = next;

@@ -38,8 +38,8 @@ shown!(
 /// [`PeerAnswers`] for several.
 ///
 /// The server calls [`received`](Self::received) once for each request, then
-/// [`remember`](Self::remember) if that was a write that it executed; no time passes in between. See
-/// [Repeats](super#repeats).
+/// [`remember`](Self::remember) if that was a write that it executed; no time passes in between.
+/// See [Repeats](super#repeats).
 pub trait Memory {
     /// The value by which a repeated request is recognised.
     type Fingerprint: Copy;
