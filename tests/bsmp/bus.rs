@@ -1,9 +1,10 @@
 //! One master and three nodes on a simulated RS-485 bus: half duplex, echo, noise, silence,
 //! simulated time.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::task::{Context, Poll, Waker};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, Md5};
@@ -16,22 +17,103 @@ use anysmp::port::Ticking;
 use anysmp::routine::Ended;
 use anysmp::{asynch, blocking};
 
-use crate::device::Setup;
+use crate::device::{Device, Setup};
+use crate::kit::air::{self, Air};
+use crate::kit::faults::Faults;
+use crate::kit::journal;
+use crate::kit::link::{Bytes, block_on};
+use crate::kit::port::{Port, Style};
 use crate::kit::random::Random;
-use crate::simulated_bus::{Bus, MasterPort};
+use crate::kit::station::{Fate, Served, Shared};
+use crate::kit::world::{self, World};
 
 const BAUD: u32 = 1_000_000;
 const TIMEOUT: Duration = Duration::from_millis(1);
 
-fn table() -> (&'static Table<'static>, crate::device::Device) {
+fn table() -> (&'static Table<'static>, Device) {
     let (setup, device) = Setup::main();
     let setup: &'static Setup = Box::leak(Box::new(setup));
     (Box::leak(Box::new(setup.table())), device)
 }
 
+/// The bus of `tests/kit`, with nodes that tests look into.
+struct Bus {
+    world: world::Shared<'static>,
+    nodes: RefCell<Vec<Rc<RefCell<Node<'static, Device>>>>>,
+}
+
+impl Bus {
+    fn new(seed: u64, echo: bool) -> Self {
+        let kind = air::Kind::Bus { echo };
+        let byte_time = 10_000_000_000 / u64::from(BAUD);
+        let air = Air::new(kind, byte_time, Random::new(seed), Faults::NONE, journal::Shared::default());
+        Self { world: Rc::new(RefCell::new(World::new(air))), nodes: RefCell::default() }
+    }
+
+    /// A node that finds the end of a packet by silence, in a loop that comes round twice in a
+    /// character.
+    fn add(&self, node: Node<'static, Device>) {
+        self.add_with(node, Packet::new(vec![0; 1024].leak(), gap(BAUD)));
+    }
+
+    fn add_with(&self, node: Node<'static, Device>, framing: Packet<'static>) {
+        let memory = vec![0; Packet::sizes_of(1024).memory()].leak();
+        let line = line::Line::new(framing, memory).unwrap();
+        let node = Rc::new(RefCell::new(node));
+        self.nodes.borrow_mut().push(node.clone());
+        let end = self.nodes.borrow().len();
+        let round = self.world.borrow().air.byte_time / 2;
+        let station = Served::new(end, line, Shared(node), round, Bytes::default(), |_| Fate::GoOn);
+        self.world.borrow_mut().add(station);
+    }
+
+    fn port(&self, tick: Duration) -> Port<'static> {
+        Port::new(self.world.clone(), Style { tick: tick.as_nanos() as u64, ..Style::PLAIN })
+    }
+
+    /// Lets time pass while the master does not listen. The limit of calls begins anew.
+    fn pass(&self, time: Duration) {
+        let mut world = self.world.borrow_mut();
+        world.calls = 0;
+        let until = world.air.now + time.as_nanos() as u64;
+        world.pass(until, false);
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_nanos(self.world.borrow().air.now)
+    }
+
+    /// Sets how many of a million bytes have a bit turned over.
+    fn set_flips(&self, millionths: u32) {
+        self.world.borrow_mut().air.faults.flips = millionths;
+    }
+
+    fn set_off(&self, node: usize, is_off: bool) {
+        self.world.borrow_mut().air.is_off[node + 1] = is_off;
+    }
+
+    /// Somebody unknown sends, until the bus is silent again.
+    fn burst(&self, bytes: &[u8]) {
+        let mut world = self.world.borrow_mut();
+        world.air.noise(0, bytes, 0);
+        let until = world.air.last_landing();
+        world.pass(until, false);
+    }
+
+    fn with_device<T>(&self, node: usize, look: impl FnOnce(&mut Device) -> T) -> T {
+        look(self.nodes.borrow()[node].borrow_mut().server().entities())
+    }
+
+    /// How many packets were damaged, and how many of them in a way that no 8-bit sum can tell.
+    fn damage(&self) -> (u64, u64) {
+        let world = self.world.borrow();
+        (world.air.times("damaged packets"), world.air.times("damaged packets with a good sum"))
+    }
+}
+
 /// A bus with the nodes 1, 2 and 3, which are in the multicast groups 249, 250 and 251.
-fn bus(seed: u64) -> Bus {
-    let bus = Bus::new(BAUD, seed);
+fn bus(seed: u64, echo: bool) -> Bus {
+    let bus = Bus::new(seed, echo);
     let (table, device) = table();
     for number in 1..=3 {
         let mut device = device.clone();
@@ -42,13 +124,12 @@ fn bus(seed: u64) -> Bus {
     bus
 }
 
-type Link = blocking::Link<'static, MasterPort, Packet<'static>>;
+type Link = blocking::Link<'static, Port<'static>, Packet<'static>>;
 
-fn master(bus: &Bus, echo: bool) -> Link {
-    bus.set_echo(echo);
+fn master(bus: &Bus) -> Link {
     let tick = gap(BAUD);
     let mut framing = Packet::new(vec![0; 1024].leak(), tick);
-    if echo {
+    if bus.world.borrow().air.kind == (air::Kind::Bus { echo: true }) {
         framing = framing.with_echo(Echo::Master);
     }
     Link::new(bus.port(tick), framing, vec![0; Packet::sizes_of(1024).memory()].leak()).unwrap()
@@ -59,7 +140,7 @@ fn client(number: u8) -> Client {
     Client::new().with_address(Address::node(number).unwrap()).with_timeout(TIMEOUT).with_drain(TIMEOUT)
 }
 
-type Failure = line::Error<std::io::Error, Error>;
+type Failure = line::Error<embedded_io::ErrorKind, Error>;
 
 fn read(link: &mut Link, node: u8, id: u8, size: u8) -> Result<Vec<u8>, Failure> {
     link.call(&mut client(node), &variable::Read { id, size: Some(size) }).map(<[u8]>::to_vec)
@@ -72,8 +153,8 @@ fn write(link: &mut Link, node: u8, id: u8, value: &[u8]) -> Result<(), Failure>
 #[test]
 fn every_node_answers_its_own_requests_with_and_without_echo() {
     for echo in [false, true] {
-        let bus = bus(1);
-        let mut link = master(&bus, echo);
+        let bus = bus(1, echo);
+        let mut link = master(&bus);
         for round in 0..20 {
             for node in 1..=3 {
                 assert_eq!(read(&mut link, node, 1, 2).unwrap(), [node, !node]);
@@ -92,8 +173,8 @@ fn every_node_answers_its_own_requests_with_and_without_echo() {
 
 #[test]
 fn a_broadcast_is_executed_by_all_and_a_multicast_by_those_who_joined() {
-    let bus = bus(2);
-    let mut link = master(&bus, true);
+    let bus = bus(2, true);
+    let mut link = master(&bus);
     let mut tx = [0; 16];
     let mut post = |to: Address, value: u8| {
         let length = Client::new().with_address(to).post(&variable::Write { id: 0, value: &[value] }, &mut tx).unwrap();
@@ -111,7 +192,7 @@ fn a_broadcast_is_executed_by_all_and_a_multicast_by_those_who_joined() {
 #[test]
 fn a_broadcast_and_a_request_right_behind_it_are_both_executed() {
     for early in [false, true] {
-        let bus = Bus::new(BAUD, 6);
+        let bus = Bus::new(6, false);
         let (table, device) = table();
         for number in 1..=3 {
             let node = Node::new(Server::new(device.clone(), table), Address::node(number).unwrap()).unwrap();
@@ -141,9 +222,9 @@ fn a_broadcast_and_a_request_right_behind_it_are_both_executed() {
 
 #[test]
 fn a_node_that_is_off_costs_one_time_out_and_the_others_go_on() {
-    let bus = bus(3);
-    let mut link = master(&bus, false);
-    bus.set_muted(1, true);
+    let bus = bus(3, false);
+    let mut link = master(&bus);
+    bus.set_off(1, true);
     for _ in 0..3 {
         let before = bus.time();
         assert!(matches!(read(&mut link, 2, 0, 1), Err(line::Error::TimedOut)));
@@ -151,14 +232,14 @@ fn a_node_that_is_off_costs_one_time_out_and_the_others_go_on() {
         assert!(bus.time() - before < TIMEOUT * 5 / 2);
         assert_eq!(read(&mut link, 3, 1, 2).unwrap(), [3, !3]);
     }
-    bus.set_muted(1, false);
+    bus.set_off(1, false);
     assert_eq!(read(&mut link, 2, 1, 2).unwrap(), [2, !2]);
 }
 
 #[test]
 fn discovery_functions_groups_and_whole_curves_work_over_the_bus() {
-    let bus = bus(4);
-    let mut link = master(&bus, true);
+    let bus = bus(4, true);
+    let mut link = master(&bus);
     // One tick is 20 µs: the node needs no time for its checksum.
     let mut client = client(2).with_retries(2);
     let mut tables = Tables::new();
@@ -177,7 +258,8 @@ fn discovery_functions_groups_and_whole_curves_work_over_the_bus() {
 
     let curve = directory.curves[3];
     let data: Vec<u8> = (0..curve.capacity()).map(|i| (i * i) as u8).collect();
-    bus.set_errors(1e-4);
+    // One bit in ten thousand.
+    bus.set_flips(800);
     let mut up = WriteCurve::new(3, curve, &data[..], Md5::default());
     let Ended::Done(report) = link.run(&mut client, &mut up, |_| ControlFlow::Continue(())).unwrap() else {
         panic!("nobody has stopped it");
@@ -196,28 +278,20 @@ fn discovery_functions_groups_and_whole_curves_work_over_the_bus() {
     assert!(bus.damage().0 > 0, "the wire was not noisy");
 }
 
-/// A future that never waits: the simulated port is always ready.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the simulated port never waits"),
-    }
-}
-
 #[test]
 fn the_async_driver_does_the_same() {
-    let bus = bus(5);
+    let bus = bus(5, false);
     let tick = gap(BAUD);
     let mut buffer = [0; 1024];
     let framing = Packet::new(&mut buffer, tick);
     let mut memory = [0; Packet::sizes_of(1024).memory()];
     let mut link = asynch::Link::new(bus.port(tick), framing, &mut memory).unwrap();
     let mut client = client(1);
-    now(link.call(&mut client, &variable::Write { id: 0, value: &[77] })).unwrap();
+    block_on(link.call(&mut client, &variable::Write { id: 0, value: &[77] })).unwrap();
     let read = variable::Read { id: 0, size: Some(1) };
-    assert_eq!(now(link.call(&mut client, &read)).unwrap(), [77]);
+    assert_eq!(block_on(link.call(&mut client, &read)).unwrap(), [77]);
     let mut down = ReadCurve::new(0, Curve::writable(16, 4), Md5::default());
-    let ended = now(link.run(&mut client, &mut down, |_| ControlFlow::Continue(()))).unwrap();
+    let ended = block_on(link.run(&mut client, &mut down, |_| ControlFlow::Continue(()))).unwrap();
     assert!(
         matches!(ended, Ended::Done(report) if report.outcome == CurveOutcome::Done { verified: true } && report.bytes == 64)
     );
@@ -230,7 +304,7 @@ fn the_async_driver_does_the_same() {
     let port = Ticking::new(&mut script, tick);
     let mut link = asynch::Link::new(port, Packet::new(&mut buffer, tick), &mut memory).unwrap();
     for _ in 0..3 {
-        now(link.serve(&mut node)).unwrap();
+        block_on(link.serve(&mut node)).unwrap();
     }
     assert_eq!(script.sent, [0, 0x11, 0, 1, 0x5A, 0x94]);
 }
@@ -274,8 +348,8 @@ impl embedded_io_async::Write for &mut Script {
 #[test]
 fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an_error() {
     const SEED: u64 = 0x5EED_0BE5;
-    let bus = bus(SEED);
-    let mut link = master(&bus, true);
+    let bus = bus(SEED, true);
+    let mut link = master(&bus);
     let mut numbers = Random::new(SEED);
     let mut random = move || numbers.next();
     // What the variables 0 (1 byte) and 2 (4 bytes) of each node may hold.
@@ -283,7 +357,8 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
         std::array::from_fn(|_| [BTreeSet::from([vec![0x5A]]), BTreeSet::from([vec![1, 2, 3, 4]])]);
     let (mut lost, mut refused, mut excused) = (0_u32, 0_u32, 0_u32);
     for round in 0..100_000 {
-        bus.set_errors(1e-3);
+        // One bit in a thousand.
+        bus.set_flips(8_000);
         if random() % 50 == 0 {
             let noise: Vec<u8> = (0..random() % 30).map(|_| random() as u8).collect();
             bus.burst(&noise);
@@ -323,7 +398,7 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
         if bus.damage().1 > undetectable {
             // The noise may have written anything, or nothing, anywhere.
             excused += 1;
-            bus.set_errors(0.0);
+            bus.set_flips(0);
             bus.pass(TIMEOUT);
             for (node, known) in known.iter_mut().enumerate() {
                 let now = bus.with_device(node, |device| [device.values[0].clone(), device.values[2].clone()]);
@@ -339,7 +414,7 @@ fn no_wrong_value_is_accepted_that_the_checksum_could_catch_and_every_loss_is_an
             Some(other) => panic!("round {round} of seed {SEED:#x}: {other}"),
         }
         // One gap of silence, and everything works again.
-        bus.set_errors(0.0);
+        bus.set_flips(0);
         bus.pass(gap(BAUD));
         assert_eq!(read(&mut link, number, 1, 2).unwrap(), [number, !number], "round {round} of seed {SEED:#x}");
     }

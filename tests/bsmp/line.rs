@@ -2,24 +2,21 @@
 //! between packets, slow lines, and the direction of RS-485.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anysmp::blocking::Link;
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::Read;
 use anysmp::bsmp::{Address, Client, Command, Error, QueryVersion, Server, Version, variable};
 use anysmp::framing::packet::{Packet, gap};
 use anysmp::line::{self, Event, Line, Peer};
-use anysmp::port::Clock;
 use anysmp::time::Span;
 
 use crate::device::Setup;
 use crate::kit::random::Random;
 use crate::wire::{
-    Bus, Call, Carrier, EarlyBus, EchoBus, Kind, MS, PacketsOnTcp, Rig, Sends, Sent, Tcp, Udp, on_every_line,
+    Bus, Call, Carrier, EarlyBus, EchoBus, Kind, MS, PacketsOnTcp, Rig, Sends, Sent, Tcp, Udp, on_every_line, packets,
 };
 
 /// The answer to a read: variable i reads as i, i.
@@ -57,69 +54,20 @@ fn reads<C: Carrier>(rig: &mut Rig<C>, count: u32) -> [u32; 3] {
 
 // ---- late answers -------------------------------------------------------------------------------
 
-/// The smallest program that shows what one late answer did, as it was found.
+/// What one late answer did, as it was found: a thousand reads, of which the third is answered
+/// late.
 mod one_late_answer {
     use super::*;
-
-    struct Late {
-        ms: u64,
-        asked: u64,
-        n: u32,
-        free: u64,
-        rx: VecDeque<(u64, Vec<u8>)>,
-    }
-
-    impl Clock for Late {
-        fn elapsed(&mut self) -> Duration {
-            Duration::from_millis(self.ms - std::mem::replace(&mut self.asked, self.ms))
-        }
-    }
-
-    impl embedded_io::ErrorType for Late {
-        type Error = std::io::Error;
-    }
-
-    impl embedded_io::Read for Late {
-        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
-            if self.rx.front().is_none_or(|(at, _)| *at > self.ms) {
-                self.ms += 1;
-                return Err(std::io::ErrorKind::TimedOut.into());
-            }
-            let (_, bytes) = self.rx.pop_front().unwrap();
-            to[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
-        }
-    }
-
-    impl embedded_io::Write for Late {
-        fn write(&mut self, frame: &[u8]) -> std::io::Result<usize> {
-            self.n += 1;
-            self.free = self.free.max(self.ms) + if self.n == 3 { 60 } else { 5 };
-            let id = frame[4];
-            let sum = 0x13_u8.wrapping_add(id).wrapping_add(id).wrapping_neg();
-            self.rx.push_back((self.free, vec![0, 0x11, 0, 2, id, id, sum]));
-            Ok(frame.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn one_late_answer_costs_at_most_one_read_and_shifts_none() {
         for retries in 0..3 {
-            let bus = Late { ms: 0, asked: 0, n: 0, free: 0, rx: VecDeque::new() };
-            let (mut m, mut memory) = ([0; 64], [0; Packet::sizes_of(64).memory()]);
-            let mut link = Link::new(bus, Packet::new(&mut m, gap(115_200)), &mut memory).unwrap();
-            let mut node = Client::new()
-                .with_address(Address::node(1).unwrap())
-                .with_timeout(Duration::from_millis(50))
-                .with_retries(retries);
+            let mut rig = Rig::<Bus>::new(Kind::BUS, slow(3, 60, value));
+            rig.client = rig.client.with_timeout(Duration::from_millis(50)).with_retries(retries);
             let (mut errors, mut wrong) = (0, 0);
             for n in 0..1000_u32 {
                 let id = (n % 4) as u8;
-                match link.call(&mut node, &Read { id, size: Some(2) }) {
+                match read(&mut rig, id) {
                     Ok(value) => wrong += u32::from(value != [id, id]),
                     Err(error) => {
                         assert!(matches!(error, line::Error::TimedOut) && n == 2, "read {n}: {error}");
@@ -429,7 +377,7 @@ fn a_receiver_that_goes_by_silence_sees_every_packet_of_an_early_master_alone() 
             let node = move |request: &[u8], at| vec![(at + pause, Sent::Message(value(request)))];
             let mut rig = Rig::<C>::new(kind, node);
             assert_eq!(reads(&mut rig, 50), [50, 0, 0]);
-            let packets = rig.wire.borrow().packets();
+            let packets = packets(&rig.carried(), 2 * kind.byte());
             assert_eq!(packets.len(), 100);
             for (n, packet) in packets.iter().enumerate() {
                 assert_eq!(packet.len(), if n % 2 == 0 { 6 } else { 7 });
@@ -448,59 +396,23 @@ fn a_receiver_that_goes_by_silence_sees_every_packet_of_an_early_master_alone() 
 
 #[test]
 fn a_port_that_only_queues_does_not_shorten_the_silence_behind_a_long_packet() {
-    // 9600 baud: the packet is on the line for 140 ms after `send` has returned.
-    for early in [false, true] {
-        let port = Queue::default();
-        let (mut m, mut memory) = ([0; 256], [0; Packet::sizes_of(256).memory()]);
-        let framing = Packet::new(&mut m, gap(9600));
-        let mut link =
-            Link::new(port, if early { framing.with_early_delivery() } else { framing }, &mut memory).unwrap();
+    fn queued<C: Carrier>() {
+        // 9600 baud: the packet is on the line for 140 ms after `send` has returned.
+        let mut rig = Rig::<C>::new(Kind { baud: 9600, ..Kind::BUS }, |_, _| Vec::new());
         let mut tx = [0; 256];
         let write = variable::Write { id: 0, value: &[7; 128] };
         let length = Client::new().with_address(Address::BROADCAST).post(&write, &mut tx).unwrap();
-        link.send(&tx[..length]).unwrap();
-        link.send(&tx[..length]).unwrap();
-        let port = link.into_port();
-        let [(first, bytes), (second, _)] = port.writes[..] else { panic!("{:?}", port.writes) };
-        let carried = bytes as u64 * 10_000_000_000 / 9600;
+        rig.send(&tx[..length]);
+        rig.send(&tx[..length]);
+        let calls = rig.calls();
+        let writes: Vec<u64> =
+            calls.iter().filter_map(|call| if let Call::Write(at) = call { Some(*at) } else { None }).collect();
+        let [first, second] = writes[..] else { panic!("{calls:?}") };
+        let carried = (length as u64 + 1) * 10_000_000_000 / 9600;
         assert!(second >= first + carried + gap(9600).as_nanos() as u64, "{first} + {carried}, then {second}");
     }
-}
-
-/// A port that accepts everything at once, and never receives anything.
-#[derive(Default)]
-struct Queue {
-    now: u64,
-    asked: u64,
-    writes: Vec<(u64, usize)>,
-}
-
-impl Clock for Queue {
-    fn elapsed(&mut self) -> Duration {
-        Duration::from_nanos(self.now - std::mem::replace(&mut self.asked, self.now))
-    }
-}
-
-impl embedded_io::ErrorType for Queue {
-    type Error = std::io::Error;
-}
-
-impl embedded_io::Read for Queue {
-    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-        self.now += MS;
-        Err(std::io::ErrorKind::TimedOut.into())
-    }
-}
-
-impl embedded_io::Write for Queue {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        self.writes.push((self.now, buf.len()));
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    queued::<Bus>();
+    queued::<EarlyBus>();
 }
 
 #[test]
@@ -541,7 +453,7 @@ fn a_node_that_takes_requests_early_is_silent_for_the_gap_before_its_answer() {
 
 /// Block numbers of the requests to write a block that have reached the node.
 fn blocks<C: Carrier>(rig: &Rig<C>) -> Vec<u8> {
-    rig.wire.borrow().requests.iter().filter(|(_, request)| request[0] == 0x41).map(|(_, request)| request[5]).collect()
+    rig.requests.borrow().iter().filter(|(_, request)| request[0] == 0x41).map(|(_, request)| request[5]).collect()
 }
 
 #[test]
@@ -573,7 +485,7 @@ fn an_answer_that_is_longer_on_the_line_than_the_timeout_is_waited_for_and_endle
         let mut rig = Rig::<C>::new(kind, node);
         let report = rig.run(&mut ReadCurve::new(0, Curve::read_only(1024, 3), ()));
         assert_eq!((report.blocks, report.bytes, report.outcome), (3, 3072, CurveOutcome::Done { verified: false }));
-        assert_eq!((rig.wire.borrow().requests.len(), rig.counters().retries), (3, 0));
+        assert_eq!((rig.requests.borrow().len(), rig.counters().retries), (3, 0));
 
         // Somebody never stops talking, which is no packet: the wait ends two ticks after the
         // timeout at the latest. The request, the look at the line and the gap take 20 ms.
@@ -616,26 +528,26 @@ fn the_driver_flushes_after_each_frame_and_does_nothing_else_before_the_next_but
         let mut rig = Rig::<C>::new(kind, slow(7, 60, value));
         rig.client = rig.client.with_timeout(Duration::from_millis(50)).with_retries(1);
         assert_eq!(reads(&mut rig, 20), [20, 0, 0]);
-        let wire = rig.wire.borrow();
+        let (calls, carried) = (rig.calls(), rig.carried());
         // DE rises with a write and falls when `flush` returns: that is the time of the frame, and
         // nothing else.
         let mut high = Vec::new();
-        let mut calls = wire.calls.iter().filter(|call| **call != Call::Read);
-        while let Some(call) = calls.next() {
+        let mut frames = calls.iter().filter(|call| **call != Call::Read);
+        while let Some(call) = frames.next() {
             let Call::Write(from) = call else { panic!("a flush without a frame") };
-            let Some(Call::Flush(to)) = calls.next() else { panic!("a frame without a flush") };
+            let Some(Call::Flush(to)) = frames.next() else { panic!("a frame without a flush") };
             high.push((*from, *to));
         }
         assert_eq!(high.len(), 21);
         let is_high = |at| high.iter().any(|(from, to)| (*from..*to).contains(&at));
-        for byte in &wire.carried {
+        for byte in &carried {
             let (first, last) = (is_high(byte.from), is_high(byte.to - 1));
             assert_eq!((first, last), (byte.is_ours, byte.is_ours), "{byte:?}");
         }
-        let ours: u64 = wire.carried.iter().filter(|byte| byte.is_ours).map(|byte| byte.to - byte.from).sum();
+        let ours: u64 = carried.iter().filter(|byte| byte.is_ours).map(|byte| byte.to - byte.from).sum();
         assert_eq!(high.iter().map(|(from, to)| to - from).sum::<u64>(), ours);
         // Nothing is read between a frame and its flush: the transceiver still drives the line.
-        assert!(wire.calls.windows(2).all(|pair| !matches!(pair, [Call::Write(_), Call::Read])));
+        assert!(calls.windows(2).all(|pair| !matches!(pair, [Call::Write(_), Call::Read])));
     }
     for kind in Kind::all() {
         direction::<Bus>(Kind { flushes: true, ..kind });
@@ -652,9 +564,9 @@ fn a_message_that_nobody_answers_is_flushed_before_send_returns() {
         let length = Client::new().with_address(Address::BROADCAST).post(&write, &mut tx).unwrap();
         for sent in 1..5 {
             rig.send(&tx[..length]);
-            let wire = rig.wire.borrow();
-            assert!(matches!(wire.calls.last(), Some(Call::Flush(_))), "DE stays high until somebody comes back");
-            assert_eq!(wire.calls.iter().filter(|call| matches!(call, Call::Flush(_))).count(), sent);
+            let calls = rig.calls();
+            assert!(matches!(calls.last(), Some(Call::Flush(_))), "DE stays high until somebody comes back");
+            assert_eq!(calls.iter().filter(|call| matches!(call, Call::Flush(_))).count(), sent);
         }
     }
     for flushes in [false, true] {

@@ -19,9 +19,6 @@ mod kit;
 #[path = "../../examples/tools/src/bsmp/device.rs"]
 mod device;
 #[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
-#[path = "../../examples/tools/src/bsmp/bus.rs"]
-mod simulated_bus;
-#[cfg(all(anysmp_checkout, feature = "md5", feature = "async"))]
 mod wire;
 
 mod bridge;

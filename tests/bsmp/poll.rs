@@ -5,8 +5,6 @@
 //! million times; without the variable it is a share of that.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,13 +15,17 @@ use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Address, Client, Entities, Error, Node, Server, Table, Version, group, variable};
 use anysmp::checksum::Sum;
 use anysmp::framing::packet::{Packet, gap};
-use anysmp::port::Clock;
 use anysmp::routine::{Ended, Routine as _, Step};
 
+use crate::kit::air::{self, Air};
+use crate::kit::faults::Faults;
+use crate::kit::journal;
+use crate::kit::port::{Port, Style};
 use crate::kit::random::Random;
+use crate::kit::scripted::{Requests, Scripted, Sends};
+use crate::kit::world::{MS, Shared, World};
 
 const US: u64 = 1_000;
-const MS: u64 = 1_000_000;
 const VARIABLES: [Variable; 19] = [Variable::read_only(4); 19];
 const SIZE: usize = 19 * 4;
 
@@ -58,152 +60,93 @@ struct Station {
     kind: Kind,
 }
 
-/// Bytes on the wires from `from` to `to`; the bus has one speaker at a time, or garbage.
-struct Bus {
-    now: u64,
-    asked: u64,
+/// All nodes of a bus, which has one speaker at a time, or garbage.
+struct Nodes {
+    stations: Vec<Station>,
+    /// Nanoseconds for one byte.
     byte: u64,
     timeout: u64,
-    unflushed: Vec<u8>,
-    /// Until when the master speaks.
-    ours: u64,
-    /// What arrives at the master, and when.
-    rx: VecDeque<(u64, u8)>,
-    stations: Vec<Station>,
     random: Random,
-    /// How often two spoke at once.
-    collisions: u32,
+    /// When the last answer has ended: a node that was slow before cannot say two things at once.
+    ends: u64,
     /// The time that answered requests take at least: both packets, both gaps and the turn-around.
     needed: u64,
     /// Requests for each address.
     requests: [u32; 33],
 }
 
-impl Bus {
-    fn gap(&self) -> u64 {
-        2 * self.byte
-    }
-
-    fn flush(&mut self) {
-        let frame = std::mem::take(&mut self.unflushed);
-        let from = self.now;
-        self.now += frame.len() as u64 * self.byte;
-        self.ours = self.now;
-        // Whoever speaks while the master does destroys both.
-        let mut is_hit = false;
-        for (at, byte) in &mut self.rx {
-            if *at > from && *at - self.byte < self.now {
-                *byte ^= 1 + self.random.byte() % 255;
-                is_hit = true;
-            }
-        }
-        if is_hit {
-            self.collisions += 1;
-            return;
-        }
-        assert_eq!(Sum::of(&frame), 0);
-        let to = usize::from(frame[0]);
+impl Nodes {
+    /// Handles a request without its sum, whose last bit has arrived now.
+    fn receive(&mut self, request: &[u8], now: u64) -> Sends {
+        let to = usize::from(request[0]);
         self.requests[to] += 1;
-        let Some(station) = self.stations.get_mut(to.wrapping_sub(1)) else { return };
+        let Some(station) = self.stations.get_mut(to.wrapping_sub(1)) else { return Vec::new() };
         let turn_around = match station.kind {
             Kind::Healthy => 20 * US + self.random.below(40) * US,
             Kind::Slow => self.timeout / 2 + self.random.below(self.timeout * 6 / 10),
-            Kind::Dead => return,
+            Kind::Dead => return Vec::new(),
         };
         let mut tx = [0; 128];
-        let len = station.node.receive(&frame[..frame.len() - 1], &mut tx);
+        let len = station.node.receive(request, &mut tx);
         tx[len] = Sum::of(&tx[..len]);
         // It goes by silence: the request ends a gap after its last byte.
-        let begins = self.now + self.gap() + turn_around;
-        // A node that was slow before still speaks: it cannot say two things at once.
-        let begins = self.rx.back().map_or(begins, |(last, _)| begins.max(last + self.gap()));
-        for (place, byte) in tx[..=len].iter().enumerate() {
-            self.rx.push_back((begins + (place as u64 + 1) * self.byte, *byte));
-        }
-        self.needed += (frame.len() + len + 1) as u64 * self.byte + 2 * self.gap() + turn_around;
+        let gap = 2 * self.byte;
+        let begins = (now + gap + turn_around).max(self.ends + gap);
+        self.ends = begins + (len as u64 + 1) * self.byte;
+        self.needed += (request.len() + len + 2) as u64 * self.byte + 2 * gap + turn_around;
+        vec![(begins, tx[..=len].to_vec())]
     }
 }
 
-#[derive(Clone)]
-struct Port(Rc<RefCell<Bus>>);
+struct Bus {
+    world: Shared<'static>,
+    nodes: Rc<RefCell<Nodes>>,
+}
 
-impl Clock for Port {
-    fn elapsed(&mut self) -> Duration {
-        let mut bus = self.0.borrow_mut();
-        let now = bus.now;
-        Duration::from_nanos(now - std::mem::replace(&mut bus.asked, now))
+impl Bus {
+    fn now(&self) -> u64 {
+        self.world.borrow().air.now
     }
 
-    fn ready(&mut self) -> Option<bool> {
-        let mut bus = self.0.borrow_mut();
-        bus.now += US / 2;
-        Some(bus.rx.front().is_some_and(|(at, _)| *at <= bus.now))
+    /// How many bytes two spoke at once.
+    fn collisions(&self) -> u64 {
+        self.world.borrow().air.times("collisions")
     }
 }
 
-impl embedded_io::ErrorType for Port {
-    type Error = std::io::Error;
-}
-
-impl embedded_io::Read for Port {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let mut bus = self.0.borrow_mut();
-        let limit = bus.now + MS;
-        match bus.rx.front() {
-            Some((at, _)) if *at <= limit => bus.now = bus.now.max(*at),
-            _ => {
-                bus.now = limit;
-                return Err(ErrorKind::TimedOut.into());
-            }
-        }
-        let mut count = 0;
-        while count < buf.len() && bus.rx.front().is_some_and(|(at, _)| *at <= bus.now) {
-            buf[count] = bus.rx.pop_front().map_or(0, |(_, byte)| byte);
-            count += 1;
-        }
-        Ok(count)
-    }
-}
-
-impl embedded_io::Write for Port {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().unflushed.extend(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.borrow_mut().flush();
-        Ok(())
-    }
-}
-
-type Link = blocking::Link<'static, Port, Packet<'static>>;
+type Link = blocking::Link<'static, Port<'static>, Packet<'static>>;
 
 /// A bus with these nodes, at the addresses from 1 on, and its master.
-fn bus(baud: u32, timeout: Duration, kinds: &[Kind], seed: u64) -> (Rc<RefCell<Bus>>, Link, Client) {
+fn bus(baud: u32, timeout: Duration, kinds: &[Kind], seed: u64) -> (Bus, Link, Client) {
     let stations = (1..).zip(kinds).map(|(number, kind)| {
         let table = Table::new(&VARIABLES, &[], &[]).unwrap().with_revision(number);
         let table: &'static Table<'static> = Box::leak(Box::new(table));
         let server = Server::new(Supply { number, samples: 0 }, table);
         Station { node: Node::new(server, Address::node_or_32(number).unwrap()).unwrap(), kind: *kind }
     });
-    let bus = Rc::new(RefCell::new(Bus {
-        now: 0,
-        asked: 0,
-        byte: 10_000_000_000 / u64::from(baud),
-        timeout: timeout.as_nanos() as u64,
-        unflushed: Vec::new(),
-        ours: 0,
-        rx: VecDeque::new(),
+    let byte = 10_000_000_000 / u64::from(baud);
+    let nodes = Rc::new(RefCell::new(Nodes {
         stations: stations.collect(),
+        byte,
+        timeout: timeout.as_nanos() as u64,
         random: Random::new(seed),
-        collisions: 0,
+        ends: 0,
         needed: 0,
         requests: [0; 33],
     }));
+    let line = air::Kind::Bus { echo: false };
+    let mut world = World::new(Air::new(line, byte, Random::new(seed), Faults::NONE, journal::Shared::default()));
+    // A run of the poller is one operation.
+    world.most_calls = u64::MAX;
+    let played = nodes.clone();
+    let play = move |request: &[u8], now| played.borrow_mut().receive(request, now);
+    world.add(Scripted::new(1, Requests::Packets, 2 * byte, play));
+    let world = Rc::new(RefCell::new(world));
+    let style = Style { flushes: true, look: Some(US / 2), ..Style::PLAIN };
     let framing = Packet::new(vec![0; 128].leak(), gap(baud)).with_early_delivery();
-    let link = Link::new(Port(bus.clone()), framing, vec![0; Packet::sizes_of(128).memory()].leak()).unwrap();
-    (bus, link, Client::new().with_timeout(timeout).with_drain(timeout))
+    let memory = vec![0; Packet::sizes_of(128).memory()].leak();
+    let link = Link::new(Port::new(world.clone(), style), framing, memory).unwrap();
+    (Bus { world, nodes }, link, Client::new().with_timeout(timeout).with_drain(timeout))
 }
 
 /// 30 nodes, of which 3 are dead and 2 slow.
@@ -240,7 +183,7 @@ fn poll(baud: u32, timeout: Duration, interval: Duration, count: u32, seed: u64)
     let ended = link.run(&mut client, &mut poller, |event| {
         let PollEvent::Value { poll, value } = event else { panic!("seed {seed}: {event:?}") };
         let number = poll as u8 + 1;
-        let samples = bus.borrow_mut().stations[poll].node.server().entities().samples;
+        let samples = bus.nodes.borrow_mut().stations[poll].node.server().entities().samples;
         for (id, bytes) in (0..).zip(value.chunks(4)) {
             let [low, high] = samples.to_le_bytes();
             assert_eq!(
@@ -258,11 +201,11 @@ fn poll(baud: u32, timeout: Duration, interval: Duration, count: u32, seed: u64)
     for (place, counters) in counters.iter().enumerate() {
         assert_eq!(counters.answered, values[place]);
         assert_eq!((counters.refused, counters.answered + counters.missing), (0, counters.asked));
-        assert_eq!(counters.asked, bus.borrow().requests[place + 1]);
+        assert_eq!(counters.asked, bus.nodes.borrow().requests[place + 1]);
     }
-    let bus = bus.borrow();
-    assert_eq!(bus.collisions, 0, "the master spoke while a node did");
-    Polling { values, time: bus.now as f64 / 1e9, used: bus.needed as f64 / bus.now as f64, nodes }
+    assert_eq!(bus.collisions(), 0, "the master spoke while a node did");
+    let (now, needed) = (bus.now() as f64, bus.nodes.borrow().needed as f64);
+    Polling { values, time: now / 1e9, used: needed / now, nodes }
 }
 
 fn count(share: u32) -> u32 {
@@ -445,8 +388,8 @@ fn a_scan_finds_who_is_there_and_tells_implementations_apart() {
     let Ended::Done(report) = ended.unwrap() else { panic!("nobody has stopped it") };
     assert_eq!((report.asked, report.found, report.outcome), (32, 4, ScanOutcome::Done));
     assert_eq!(report.to_string(), "4 nodes at 32 addresses");
-    assert!(bus.borrow().now < 500 * MS, "{} ms", bus.borrow().now / MS);
-    assert_eq!(bus.borrow().collisions, 0);
+    assert!(bus.now() < 500 * MS, "{} ms", bus.now() / MS);
+    assert_eq!(bus.collisions(), 0);
 
     let mut scan = Scan::of(5, 8);
     let Ended::Done(report) = link.run(&mut client, &mut scan, |_| ControlFlow::Continue(())).unwrap() else {

@@ -1,55 +1,37 @@
-//! A line in simulated time: a master at one end, a node that is a function at the other.
+//! A master on the simulated line of `tests/kit`, and a node at its other end that is a function.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use anysmp::bsmp::{Address, Client, Error, Request, Response};
+use anysmp::bsmp::{Address, Client, Request, Response};
 use anysmp::checksum::Sum;
 use anysmp::framing::Framing;
 use anysmp::framing::counted::{Counted, Head3};
 use anysmp::framing::datagram::Datagram;
 use anysmp::framing::packet::{Echo, Packet, gap};
-use anysmp::line::{self, Counters};
-use anysmp::port::Clock;
+use anysmp::line::Counters;
 use anysmp::routine::{Ended, Routine};
-use anysmp::{asynch, blocking};
 
-pub const MS: u64 = 1_000_000;
+use crate::kit::air::{Air, Carried, Kind as Line};
+use crate::kit::faults::Faults;
+use crate::kit::journal;
+use crate::kit::link::{Error, Link};
+use crate::kit::port::{Port, Style};
+use crate::kit::random::Random;
+use crate::kit::scripted::{Requests, Scripted};
+pub use crate::kit::world::{Call, MS};
+use crate::kit::world::{Shared, World};
 
 /// What a node sends, and when it begins.
 pub type Sends = Vec<(u64, Sent)>;
-/// A node: handles the message of a request that has arrived at this time, and may send more than
-/// one thing.
-pub type Node = Box<dyn FnMut(&[u8], u64) -> Sends>;
 
 pub enum Sent {
     /// A message, in a frame of the carrier.
     Message(Vec<u8>),
     /// Bytes as they are: noise.
     Raw(Vec<u8>),
-}
-
-/// What the master's driver did with its port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    Write(u64),
-    Flush(u64),
-    Read,
-}
-
-/// A byte on the line, with the times of its first and its last bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Carried {
-    pub from: u64,
-    pub to: u64,
-    pub byte: u8,
-    pub is_ours: bool,
 }
 
 /// How a line differs from others.
@@ -78,207 +60,29 @@ impl Kind {
             ..Self::BUS
         })
     }
-}
 
-pub struct Wire {
-    kind: Kind,
-    is_bare: bool,
-    is_datagram: bool,
-    has_echo: bool,
-    pub now: u64,
-    asked: u64,
-    /// Until when the line carries what the master has written.
-    ours: u64,
-    /// Until when the line carries what the node has sent.
-    theirs: u64,
-    unflushed: Vec<u8>,
-    rx: VecDeque<(u64, Vec<u8>)>,
-    pub carried: Vec<Carried>,
-    pub calls: Vec<Call>,
-    /// Each request that has arrived: when, and its message.
-    pub requests: Vec<(u64, Vec<u8>)>,
-}
-
-impl Wire {
-    fn byte(&self) -> u64 {
-        10_000_000_000_u64.checked_div(self.kind.baud.into()).unwrap_or(0)
-    }
-
-    fn arrives(&mut self, at: u64, bytes: Vec<u8>) {
-        let place = self.rx.iter().rposition(|(earlier, _)| *earlier <= at).map_or(0, |place| place + 1);
-        self.rx.insert(place, (at, bytes));
-    }
-
-    /// Carries bytes from `from` on; returns when it has.
-    fn carry(&mut self, from: u64, bytes: &[u8], is_ours: bool) -> u64 {
-        let byte = self.byte();
-        let mut at = from;
-        for &value in bytes {
-            self.carried.push(Carried { from: at, to: at + byte, byte: value, is_ours });
-            at += byte;
-            if byte > 0 && (!is_ours || self.has_echo) {
-                self.arrives(at, vec![value]);
-            }
-        }
-        if byte == 0 && (!is_ours || self.has_echo) {
-            self.arrives(at, bytes.to_vec());
-        }
-        at
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        self.calls.push(Call::Write(self.now));
-        self.unflushed.extend(bytes);
-        let from = self.ours.max(self.now);
-        self.ours = self.carry(from, bytes, true);
-        bytes.len()
-    }
-
-    /// A frame is complete. Returns its message, if the node could read it.
-    fn flush(&mut self) -> Option<Vec<u8>> {
-        if self.kind.flushes {
-            self.now = self.now.max(self.ours);
-        }
-        self.calls.push(Call::Flush(self.now));
-        let mut frame = std::mem::take(&mut self.unflushed);
-        if !self.is_bare {
-            if Sum::of(&frame) != 0 || frame.len() < 5 || frame[0] == 0 {
-                return None;
-            }
-            frame = frame[1..frame.len() - 1].to_vec();
-        }
-        self.requests.push((self.ours.max(self.now), frame.clone()));
-        Some(frame)
-    }
-
-    fn sends(&mut self, sends: Sends) {
-        for (at, sent) in sends {
-            let bytes = match sent {
-                Sent::Raw(bytes) => bytes,
-                Sent::Message(message) if self.is_bare => message,
-                Sent::Message(message) => {
-                    let mut packet = [&[0][..], &message].concat();
-                    packet.push(Sum::of(&packet));
-                    packet
-                }
-            };
-            let from = if self.is_datagram { at } else { at.max(self.theirs) };
-            self.theirs = self.carry(from, &bytes, false);
-        }
-    }
-
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.calls.push(Call::Read);
-        let limit = self.now + self.kind.tick;
-        match self.rx.front() {
-            Some((at, _)) if *at <= limit => self.now = self.now.max(*at),
-            _ => {
-                self.now = limit;
-                return Err(ErrorKind::TimedOut.into());
-            }
-        }
-        let mut count = 0;
-        while let Some((at, bytes)) = self.rx.front_mut()
-            && *at <= self.now
-            && count < buf.len()
-        {
-            let part = bytes.len().min(buf.len() - count);
-            buf[count..count + part].copy_from_slice(&bytes[..part]);
-            bytes.drain(..part);
-            count += part;
-            if bytes.is_empty() || self.is_datagram {
-                self.rx.pop_front();
-            }
-            if self.is_datagram {
-                break;
-            }
-        }
-        Ok(count)
-    }
-
-    /// What a receiver that goes by silence makes of the line: bytes with less than the gap between
-    /// them are one packet.
-    pub fn packets(&self) -> Vec<Vec<u8>> {
-        let gap = 2 * self.byte();
-        let mut bytes = self.carried.clone();
-        bytes.sort_by_key(|carried| carried.from);
-        let mut packets: Vec<Vec<u8>> = Vec::new();
-        let mut last: Option<u64> = None;
-        for Carried { from, to, byte, .. } in bytes {
-            assert!(last.is_none_or(|last| last <= from), "two senders at once");
-            match packets.last_mut() {
-                Some(packet) if last.is_some_and(|last| from < last + gap) => packet.push(byte),
-                _ => packets.push(vec![byte]),
-            }
-            last = Some(to);
-        }
-        packets
+    /// Nanoseconds for one byte.
+    pub fn byte(&self) -> u64 {
+        10_000_000_000_u64.checked_div(self.baud.into()).unwrap_or(0)
     }
 }
 
-/// The master's port.
-#[derive(Clone)]
-pub struct Port {
-    pub wire: Rc<RefCell<Wire>>,
-    node: Rc<RefCell<Node>>,
-}
-
-impl Clock for Port {
-    fn elapsed(&mut self) -> Duration {
-        let mut wire = self.wire.borrow_mut();
-        let now = wire.now;
-        Duration::from_nanos(now - std::mem::replace(&mut wire.asked, now))
-    }
-
-    fn ready(&mut self) -> Option<bool> {
-        let mut wire = self.wire.borrow_mut();
-        wire.kind.is_ready.then(|| {
-            wire.now += 2_000;
-            wire.rx.front().is_some_and(|(at, _)| *at <= wire.now)
-        })
-    }
-}
-
-impl embedded_io::ErrorType for Port {
-    type Error = std::io::Error;
-}
-
-impl embedded_io::Read for Port {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.wire.borrow_mut().read(buf)
-    }
-}
-
-impl embedded_io::Write for Port {
-    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        Ok(self.wire.borrow_mut().write(buf))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let request = self.wire.borrow_mut().flush();
-        if let Some(request) = request {
-            let at = self.wire.borrow().ours.max(self.wire.borrow().now);
-            let sends = (self.node.borrow_mut())(&request, at);
-            self.wire.borrow_mut().sends(sends);
+/// What a receiver that goes by silence makes of the line: bytes with less than the gap between
+/// them are one packet.
+pub fn packets(carried: &[Carried], gap: u64) -> Vec<Vec<u8>> {
+    let mut bytes = carried.to_vec();
+    bytes.sort_by_key(|carried| carried.from);
+    let mut packets: Vec<Vec<u8>> = Vec::new();
+    let mut last: Option<u64> = None;
+    for Carried { from, to, byte, .. } in bytes {
+        assert!(last.is_none_or(|last| last <= from), "two senders at once");
+        match packets.last_mut() {
+            Some(packet) if last.is_some_and(|last| from < last + gap) => packet.push(byte),
+            _ => packets.push(vec![byte]),
         }
-        Ok(())
+        last = Some(to);
     }
-}
-
-impl embedded_io_async::Read for Port {
-    async fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        embedded_io::Read::read(self, buf)
-    }
-}
-
-impl embedded_io_async::Write for Port {
-    async fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        embedded_io::Write::write(self, buf)
-    }
-
-    async fn flush(&mut self) -> std::io::Result<()> {
-        embedded_io::Write::flush(self)
-    }
+    packets
 }
 
 /// How messages get over the line.
@@ -361,101 +165,97 @@ impl Carrier for Udp {
     }
 }
 
-pub type Failure = line::Error<std::io::Error, Error>;
-
-enum Link<F: Framing> {
-    Blocking(blocking::Link<'static, Port, F>),
-    Async(asynch::Link<'static, Port, F>),
-}
+pub type Failure = Error<anysmp::bsmp::Error>;
 
 /// A master on a line.
 pub struct Rig<C: Carrier> {
-    pub wire: Rc<RefCell<Wire>>,
+    pub world: Shared<'static>,
     pub client: Client,
-    link: Link<C::Framing>,
+    /// Each request that has arrived: when, and its message.
+    pub requests: Rc<RefCell<Vec<(u64, Vec<u8>)>>>,
+    link: Link<'static, 'static, C::Framing>,
 }
 
 impl<C: Carrier> Rig<C> {
-    pub fn new(kind: Kind, node: impl FnMut(&[u8], u64) -> Sends + 'static) -> Self {
+    pub fn new(kind: Kind, mut node: impl FnMut(&[u8], u64) -> Sends + 'static) -> Self {
         let kind = if C::IS_BUS { kind } else { Kind { baud: 0, ..kind } };
-        let wire = Rc::new(RefCell::new(Wire {
-            kind,
-            is_bare: C::IS_BARE,
-            is_datagram: C::Framing::DATAGRAM,
-            has_echo: C::HAS_ECHO,
-            now: 0,
-            asked: 0,
-            ours: 0,
-            theirs: 0,
-            unflushed: Vec::new(),
-            rx: VecDeque::new(),
-            carried: Vec::new(),
-            calls: Vec::new(),
-            requests: Vec::new(),
-        }));
-        let port = Port { wire: wire.clone(), node: Rc::new(RefCell::new(Box::new(node))) };
+        let line = match () {
+            () if C::IS_BUS => Line::Bus { echo: C::HAS_ECHO },
+            () if C::Framing::DATAGRAM => Line::Datagrams,
+            () => Line::Stream,
+        };
+        let journal = journal::Shared::default();
+        let air = Air::new(line, kind.byte(), Random::new(1), Faults::NONE, journal.clone());
+        let mut world = World::new(air);
+        (world.air.carried, world.recorded) = (Some(Vec::new()), Some(Vec::new()));
+        let requests: Rc<RefCell<Vec<(u64, Vec<u8>)>>> = Rc::default();
+        let seen = requests.clone();
+        let play = move |request: &[u8], at| {
+            // The node is given its own address only by a carrier that has addresses.
+            let request = if C::IS_BARE { request } else { &request[1..] };
+            seen.borrow_mut().push((at, request.to_vec()));
+            let sends = node(request, at).into_iter().map(|(at, sent)| match sent {
+                Sent::Raw(bytes) => (at, bytes),
+                Sent::Message(message) if C::IS_BARE => (at, message),
+                Sent::Message(message) => {
+                    let mut packet = [&[0][..], &message].concat();
+                    packet.push(Sum::of(&packet));
+                    (at, packet)
+                }
+            });
+            sends.collect()
+        };
+        let how = if C::IS_BARE { Requests::Bare } else { Requests::Packets };
+        world.add(Scripted::new(1, how, 2 * kind.byte(), play));
+        let world = Rc::new(RefCell::new(world));
+        let look = kind.is_ready.then_some(2_000);
+        let style = Style { tick: kind.tick, flushes: kind.flushes, look, ..Style::PLAIN };
         let framing = C::framing(kind.baud);
         let memory = vec![0; framing.sizes().memory()].leak();
-        let link = if kind.is_async {
-            Link::Async(asynch::Link::new(port, framing, memory).unwrap())
-        } else {
-            Link::Blocking(blocking::Link::new(port, framing, memory).unwrap())
-        };
+        let link = Link::new(kind.is_async, Port::new(world.clone(), style), framing, memory, journal);
         let client = if C::IS_BARE { Client::new() } else { Client::new().with_address(Address::node(1).unwrap()) };
-        Self { wire, client, link }
+        Self { world, client, requests, link }
     }
 
     pub fn call<R: Request, T>(&mut self, request: &R, keep: impl FnOnce(Response<'_, R>) -> T) -> Result<T, Failure> {
-        match &mut self.link {
-            Link::Blocking(link) => link.call(&mut self.client, request).map(keep),
-            Link::Async(link) => block_on(link.call(&mut self.client, request)).map(keep),
-        }
+        self.world.borrow_mut().calls = 0;
+        self.link.call(&mut self.client, request, keep)
     }
 
     pub fn run<R: Routine<Client = Client>>(&mut self, routine: &mut R) -> R::Report {
-        let go_on = |_: R::Event<'_>| ControlFlow::Continue(());
-        let ended = match &mut self.link {
-            Link::Blocking(link) => link.run(&mut self.client, routine, go_on),
-            Link::Async(link) => block_on(link.run(&mut self.client, routine, go_on)),
-        };
-        match ended.unwrap() {
+        self.world.borrow_mut().calls = 0;
+        match self.link.run(&mut self.client, routine, |_| ControlFlow::Continue(())).unwrap() {
             Ended::Done(report) => report,
             Ended::Reopen | Ended::Stopped => panic!("nobody has stopped it"),
         }
     }
 
     pub fn send(&mut self, message: &[u8]) {
-        match &mut self.link {
-            Link::Blocking(link) => link.send(message).unwrap(),
-            Link::Async(link) => block_on(link.send(message)).unwrap(),
-        }
+        self.world.borrow_mut().calls = 0;
+        self.link.send(message).unwrap();
     }
 
     pub fn counters(&self) -> Counters {
-        match &self.link {
-            Link::Blocking(link) => link.counters(),
-            Link::Async(link) => link.counters(),
-        }
+        self.link.counters()
     }
 
     /// The application does something else.
     pub fn pass(&mut self, time: u64) {
-        self.wire.borrow_mut().now += time;
+        let mut world = self.world.borrow_mut();
+        let until = world.air.now + time;
+        world.pass(until, false);
     }
 
     pub fn now(&self) -> u64 {
-        self.wire.borrow().now
+        self.world.borrow().air.now
     }
-}
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        // The port never waits; the driver itself lets other tasks run now and then.
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
+    pub fn carried(&self) -> Vec<Carried> {
+        self.world.borrow().air.carried.clone().unwrap()
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.world.borrow().recorded.clone().unwrap()
     }
 }
 

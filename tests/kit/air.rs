@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use anysmp::checksum::Sum;
 use anysmp::line::Peer;
 
 use super::faults::Faults;
@@ -40,6 +41,23 @@ struct Flying {
     is_hit: bool,
 }
 
+/// A byte on the line, with the times of its first and its last bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    pub from: u64,
+    pub to: u64,
+    pub byte: u8,
+    /// The client sent it.
+    pub is_ours: bool,
+}
+
+/// What one end has sent on a bus since it was last silent, and what became of it.
+#[derive(Default)]
+struct Packet {
+    sent: Vec<u8>,
+    arrived: Vec<u8>,
+}
+
 pub struct Air {
     pub now: u64,
     pub random: Random,
@@ -62,6 +80,11 @@ pub struct Air {
     pub frames: Vec<Vec<u8>>,
     babble_at: u64,
     burst: u32,
+    /// Every byte, if that is recorded.
+    pub carried: Option<Vec<Carried>>,
+    /// Ends that receive nothing: they have no power.
+    pub is_off: [bool; ENDS],
+    packets: [Packet; ENDS],
     /// Prints everything that is sent: `ANYSMP_TRACE=1`, for one session.
     is_traced: bool,
 }
@@ -84,6 +107,9 @@ impl Air {
             frames: Vec::new(),
             babble_at: 0,
             burst: 0,
+            carried: None,
+            is_off: [false; ENDS],
+            packets: Default::default(),
             is_traced: std::env::var_os("ANYSMP_TRACE").is_some(),
         }
     }
@@ -151,6 +177,9 @@ impl Air {
             }
         }
         self.flying[from].push_back(Flying { start, end, to, bytes: Vec::new(), byte, is_hit });
+        if let Some(carried) = &mut self.carried {
+            carried.push(Carried { from: start, to: end, byte, is_ours: from == 0 });
+        }
     }
 
     /// Noise arrives at `to` (on a bus, everywhere), beginning after `delay`.
@@ -198,8 +227,30 @@ impl Air {
                 self.datagram(from, flying);
                 continue;
             }
-            if let Some(byte) = self.damage(flying.byte, flying.is_hit) {
+            let arrived = self.damage(flying.byte, flying.is_hit);
+            if let Kind::Bus { .. } = self.kind {
+                self.judge(from, flying.byte, arrived);
+            }
+            if let Some(byte) = arrived {
                 self.deliver(from, flying.to, byte);
+            }
+        }
+    }
+
+    /// Counts packets that were damaged, and those of them that an 8-bit sum cannot tell from good
+    /// ones.
+    fn judge(&mut self, from: usize, sent: u8, arrived: Option<u8>) {
+        let packet = &mut self.packets[from];
+        packet.sent.push(sent);
+        packet.arrived.extend(arrived);
+        if !self.flying[from].is_empty() {
+            return;
+        }
+        let Packet { sent, arrived } = std::mem::take(packet);
+        if from != NOBODY && sent != arrived {
+            self.count("damaged packets");
+            if Sum::of(&arrived) == 0 {
+                self.count("damaged packets with a good sum");
             }
         }
     }
@@ -244,6 +295,7 @@ impl Air {
                 Some(to) => end == to,
                 None => (end == 0) != (from == 0),
             };
+            let hears = hears && !self.is_off[end];
             if hears && self.kind == Kind::Datagrams {
                 self.inbox[end].push_back((vec![byte], Peer(from as u32)));
                 self.heard[end] = true;

@@ -25,6 +25,7 @@
 //! * [`station`]: the other end, a server of this crate on a [`Line`](anysmp::line::Line) of its
 //!   own, without a driver, as in a superloop. It may answer late, twice, with something else, or
 //!   restart.
+//! * [`scripted`]: another one, which a function plays: it sends what it likes when it likes.
 //! * [`flash`]: the time that flash of two parts takes.
 //! * [`journal`]: what was sent. A message that a framing delivers and nobody has sent has passed
 //!   the check although it was damaged: that is what the check cannot see, and it is counted apart.
@@ -49,10 +50,10 @@ pub mod journal;
 pub mod link;
 pub mod noise;
 pub mod oracle;
-#[cfg(feature = "async")]
 pub mod port;
 pub mod random;
 pub mod readme;
+pub mod scripted;
 pub mod smp;
 pub mod source;
 pub mod station;

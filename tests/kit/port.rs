@@ -7,7 +7,7 @@ use anysmp::port::Clock;
 use embedded_io::ErrorKind;
 
 use super::air::Kind;
-use super::world::{MS, Shared};
+use super::world::{Call, MS, Shared};
 
 /// How a port behaves, faults apart.
 #[derive(Debug, Clone, Copy)]
@@ -18,13 +18,29 @@ pub struct Style {
     pub gather: u64,
     /// `write` and `flush` return at once, and the line needs its time afterwards.
     pub buffers: bool,
+    /// `flush` returns when the line has carried all, although `write` does not wait for it.
+    pub flushes: bool,
     /// The most that one read, and one write, moves.
     pub longest_read: usize,
     pub longest_write: usize,
-    /// Whether it can report that nothing has come.
-    pub says_ready: bool,
+    /// How long it takes to report whether a byte is there; `None` if the port cannot.
+    pub look: Option<u64>,
     /// In async, whether a call is not ready at first, of 100.
     pub pends: u64,
+}
+
+impl Style {
+    /// A port without a quirk that waits 1 ms.
+    pub const PLAIN: Self = Self {
+        tick: MS,
+        gather: 0,
+        buffers: true,
+        flushes: false,
+        longest_read: usize::MAX,
+        longest_write: usize::MAX,
+        look: None,
+        pends: 0,
+    };
 }
 
 pub struct Port<'w> {
@@ -87,6 +103,7 @@ impl<'w> Port<'w> {
         assert!(!buf.is_empty(), "a driver reads into nothing");
         let Style { tick, gather, longest_read, .. } = self.style;
         let mut world = self.world.borrow_mut();
+        world.record(|_| Call::Read);
         let until = world.air.now + tick;
         world.pass(until, true);
         // Where one read takes all that has come, it does not wait for more.
@@ -109,6 +126,7 @@ impl<'w> Port<'w> {
             return Err(error);
         }
         let mut world = self.world.borrow_mut();
+        world.record(Call::Write);
         let air = &mut world.air;
         if air.random.hits(air.faults.zero_writes) {
             air.count("zero writes");
@@ -170,14 +188,16 @@ impl<'w> Port<'w> {
                 air.send(0, bytes, late);
             }
         }
-        if !self.style.buffers {
+        if !self.style.buffers || self.style.flushes {
             let until = world.air.free_at(0);
             world.pass(until, false);
         }
+        world.record(Call::Flush);
         Ok(())
     }
 
     /// In async, other tasks run before a call moves anything.
+    #[cfg(feature = "async")]
     async fn pend(&self) {
         let pends = self.world.borrow_mut().air.random.percent(self.style.pends);
         let mut is_first = pends;
@@ -212,6 +232,7 @@ impl embedded_io::Write for Port<'_> {
     }
 }
 
+#[cfg(feature = "async")]
 impl embedded_io_async::Read for Port<'_> {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         self.pend().await;
@@ -219,6 +240,7 @@ impl embedded_io_async::Read for Port<'_> {
     }
 }
 
+#[cfg(feature = "async")]
 impl embedded_io_async::Write for Port<'_> {
     async fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
         self.pend().await;
@@ -243,12 +265,10 @@ impl Clock for Port<'_> {
 
     fn ready(&mut self) -> Option<bool> {
         let mut world = self.world.borrow_mut();
-        if !self.style.says_ready {
-            return None;
-        }
-        world.call();
         // A loop that only asks takes time, too.
-        let until = world.air.now + 20_000;
+        let look = self.style.look?;
+        world.call();
+        let until = world.air.now + look;
         world.pass(until, true);
         Some(world.air.peek(0).is_some())
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::framing::Framing;
-use anysmp::line::{Event, Line, Peer, Service, Sink};
+use anysmp::line::{Damage, Event, Line, Peer, Serve, Service, Sink};
 use anysmp::time::Span;
 
 use super::air::{Air, Kind, NOBODY};
@@ -78,7 +78,7 @@ struct Heard {
 }
 
 impl Sink for Heard {
-    fn dropped(&mut self, _: anysmp::line::Damage) {
+    fn dropped(&mut self, _: Damage) {
         self.dropped += 1;
     }
 
@@ -372,5 +372,34 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
             _ => IDLE,
         };
         self.next = air.now + wait;
+    }
+}
+
+/// A server that a test looks at while it is used.
+pub struct Shared<S>(pub Rc<RefCell<S>>);
+
+impl<S: Serve> Serve for Shared<S> {
+    type After = S::After;
+
+    fn buffer_size(&self) -> Option<usize> {
+        self.0.borrow().buffer_size()
+    }
+
+    fn damaged(&mut self, damage: Damage, tx: &mut [u8]) -> usize {
+        self.0.borrow_mut().damaged(damage, tx)
+    }
+
+    fn tick(&mut self, elapsed: Duration) {
+        self.0.borrow_mut().tick(elapsed);
+    }
+
+    fn poll(&mut self, tx: &mut [u8]) -> usize {
+        self.0.borrow_mut().poll(tx)
+    }
+}
+
+impl<S: Service> Service for Shared<S> {
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, S::After) {
+        self.0.borrow_mut().receive(message, peer, tx)
     }
 }

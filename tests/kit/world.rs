@@ -9,6 +9,14 @@ use super::station::Station;
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1_000 * MS;
 
+/// What a driver did with its port, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Write(u64),
+    Flush(u64),
+    Read,
+}
+
 pub struct World<'w> {
     pub air: Air,
     stations: Vec<Box<dyn Station + 'w>>,
@@ -16,13 +24,15 @@ pub struct World<'w> {
     pub calls: u64,
     /// The most calls that one operation may make.
     pub most_calls: u64,
+    /// What the driver did, if that is recorded.
+    pub recorded: Option<Vec<Call>>,
 }
 
 pub type Shared<'w> = Rc<RefCell<World<'w>>>;
 
 impl<'w> World<'w> {
     pub fn new(air: Air) -> Self {
-        Self { air, stations: Vec::new(), calls: 0, most_calls: 2_000_000 }
+        Self { air, stations: Vec::new(), calls: 0, most_calls: 2_000_000, recorded: None }
     }
 
     pub fn add(&mut self, station: impl Station + 'w) {
@@ -33,6 +43,12 @@ impl<'w> World<'w> {
     pub fn call(&mut self) {
         self.calls += 1;
         assert!(self.calls <= self.most_calls, "an operation takes more than {} calls of the port", self.most_calls);
+    }
+
+    pub fn record(&mut self, call: impl FnOnce(u64) -> Call) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(call(self.air.now));
+        }
     }
 
     /// Time goes on until `until`, or until something arrives at the client, if that is asked for.

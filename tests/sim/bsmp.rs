@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::{Execute, Function};
-use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
+use anysmp::bsmp::routine::{
+    CurveOutcome, Discovery, DiscoveryOutcome, Poll, PollEvent, PollOutcome, Polled, Poller, ReadCurve, ReadEvent,
+    Scan, ScanOutcome, Tables, WriteCurve,
+};
 use anysmp::bsmp::variable::{Combine, Op, Read, Variable, Write, WriteRead};
 use anysmp::bsmp::{
     Address, Client, Entities, Error as Failure, Node, QueryVersion, Refusal, Request, Response, Server, Table, Version,
@@ -329,6 +332,14 @@ impl Job<'_> {
             14 => self.combine(s, link),
             15 => self.version(s, link),
             16 => self.post(s, link),
+            // Only a bus has more than one node.
+            17 if matches!(self.wire, Wire::Bus { .. }) && s.random.percent(50) => {
+                if s.random.percent(50) {
+                    self.scan(s, link)
+                } else {
+                    self.poller(s, link)
+                }
+            }
             17 => self.discovery(s, link),
             18 => self.read_curve(s, link),
             _ => self.write_curve(s, link),
@@ -473,6 +484,59 @@ impl Job<'_> {
             }
             DiscoveryOutcome::Done => s.wrong(self.tally, &format!("discovery: {directory:?}")),
             _ => self.tally.one("discovery: failed"),
+        }
+    }
+
+    /// Addresses 1 to 4, of which the last one has no node.
+    fn scan<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
+        let mut client = self.client(s);
+        let requests = 4 * (s.terms.retries + 1);
+        let mut found = Vec::new();
+        let ended = s.timed("a scan", requests, 0, || {
+            link.run(&mut client, &mut Scan::of(1, 4), |node| {
+                found.push((node.address.value(), node.version));
+                Continue(())
+            })
+        });
+        let Some(report) = self.tally.ended(ended) else { return };
+        let is_right = |(number, version): &(u8, Result<Version, Failure>)| {
+            *number < 4 && version.is_ok_and(|version| version == Version::V2_30)
+                || matches!(version, Err(Failure::Remote(_)))
+        };
+        match report.outcome {
+            ScanOutcome::Done if found.iter().all(is_right) => self.tally.one("scan: done"),
+            ScanOutcome::Done => s.wrong(self.tally, &format!("a scan found {found:?}")),
+            _ => self.tally.one("scan: failed"),
+        }
+    }
+
+    /// Fixed variables of all nodes, in turns, for half a second.
+    fn poller<F: Framing>(&mut self, s: &mut Session<'_>, link: &mut Link<'_, '_, F>) {
+        let mut client = self.client(s);
+        let mut nodes: Vec<_> =
+            (1..=self.devices.len() as u8).map(|number| Polled::new(Address::node(number).unwrap())).collect();
+        let read = |id: u8| Read { id, size: Some(VARIABLES[usize::from(id)].size) };
+        let mut polls: Vec<_> =
+            (0..nodes.len()).map(|node| Poll::variable(node, read(node as u8), Duration::from_millis(40))).collect();
+        let time = 500 * MS;
+        let mut poller = Poller::new(&mut nodes, &mut polls).with_duration(Duration::from_nanos(time));
+        let mut values = Vec::new();
+        // Its time, and the exchange that runs at the end of it.
+        let ended = s.timed("a poller", 2, time, || {
+            link.run(&mut client, &mut poller, |event| {
+                if let PollEvent::Value { poll, value } = event {
+                    values.push((poll as u8, value.to_vec()));
+                }
+                Continue(())
+            })
+        });
+        let Some(report) = self.tally.ended(ended) else { return };
+        self.tally.one(if report.outcome == PollOutcome::Done { "poller: done" } else { "poller: failed" });
+        for (poll, value) in values {
+            self.tally.one("poller: values");
+            if value != fixed(poll + 1, poll) {
+                s.wrong(self.tally, &format!("variable {poll} of node {} is {value:02x?}", poll + 1));
+            }
         }
     }
 

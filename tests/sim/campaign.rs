@@ -65,15 +65,7 @@ fn upload<F: Framing, G: Framing>(
     let mut s = Session::new(seed, kind, byte_time, 2_500 * MS, 0, Duration::ZERO);
     s.world.borrow_mut().air.faults = faults.clone();
     s.world.borrow_mut().most_calls = u64::MAX;
-    s.style = Style {
-        tick: 10 * MS,
-        gather: 0,
-        buffers: true,
-        longest_read: 4096,
-        longest_write: 4096,
-        says_ready: false,
-        pends: 0,
-    };
+    s.style = Style { tick: 10 * MS, longest_read: 4096, longest_write: 4096, ..Style::PLAIN };
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| device.borrow_mut().handle(incoming, reply);
     let line = Line::new(far, &mut other[..]).unwrap();
     let station = Served::new(1, line, Server::new(handler, AllowAll), 2 * MS, Bytes::default(), |_| Fate::GoOn);

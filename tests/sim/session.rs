@@ -72,9 +72,10 @@ impl<'w> Session<'w> {
             tick: random.pick(&[MS, 3 * MS, 10 * MS]),
             gather: random.pick(&[0, 0, 3 * byte_time, 2 * MS]),
             buffers: random.percent(50),
+            flushes: false,
             longest_read: random.pick(&[1, 7, 64, 4096]),
             longest_write: random.pick(&[1, 5, 33, 4096]),
-            says_ready: random.percent(40),
+            look: random.percent(40).then_some(20_000),
             pends: random.pick(&[0, 10]),
         };
         let journal: journal::Shared = Rc::new(RefCell::new(Journal::default()));

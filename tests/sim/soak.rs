@@ -17,7 +17,7 @@ use crate::kit::noise;
 use crate::kit::port::{Port, Style};
 use crate::kit::random::Random;
 use crate::kit::station::{Fate, Served};
-use crate::kit::world::{MS, SECOND};
+use crate::kit::world::SECOND;
 use crate::session::Session;
 
 struct Device;
@@ -43,8 +43,7 @@ fn a_clean_line_answers_every_request_at_once_however_long_it_runs() {
     let mut random = Random::new(1);
     let mut s = Session::new(0, Kind::Stream, 10_000, SECOND, 0, Duration::ZERO);
     s.world.borrow_mut().air.faults = Faults::NONE;
-    s.style =
-        Style { tick: MS, gather: 0, buffers: true, longest_read: 64, longest_write: 64, says_ready: false, pends: 0 };
+    s.style = Style { longest_read: 64, longest_write: 64, ..Style::PLAIN };
     let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| os::dispatch(&mut Device, incoming, reply);
     let line = Line::new(far, &mut other).unwrap();
     let server = Server::new(handler, AllowAll);

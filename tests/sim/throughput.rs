@@ -48,15 +48,7 @@ fn upload(len: usize, baud: u64, window: usize, flash: Flash) -> Run {
     let s = Session::new(0, Kind::Stream, 10 * SECOND / baud, 10 * SECOND, 0, Duration::ZERO);
     s.world.borrow_mut().air.faults = Faults::NONE;
     s.world.borrow_mut().most_calls = u64::MAX;
-    let style = Style {
-        tick: MS,
-        gather: 0,
-        buffers: true,
-        longest_read: 4096,
-        longest_write: 4096,
-        says_ready: false,
-        pends: 0,
-    };
+    let style = Style { tick: MS, longest_read: 4096, longest_write: 4096, ..Style::PLAIN };
     let (busy, written) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (working, received) = (busy.clone(), written.clone());
     let handler = move |incoming: &Incoming<'_>, reply: Reply<'_>| {
