@@ -212,6 +212,7 @@ impl Air {
         if let Some(period) = self.faults.babble
             && self.babble_at <= self.now
         {
+            *self.happened.entry("babble").or_default() += 1;
             self.babble_at = self.now + period.max(self.byte_time);
             let byte = if self.random.percent(80) { b'.' } else { noise::draw(&mut self.random, &[], 1)[0] };
             // The device sends: the client receives it, on a bus all do.

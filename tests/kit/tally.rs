@@ -28,6 +28,41 @@ impl Tally {
     }
 }
 
+/// What the sessions of every protocol have to meet, by the names under which it is counted.
+const MET: [&str; 20] = [
+    "flipped bits",
+    "bursts",
+    "lost bytes",
+    "lost requests",
+    "lost answers",
+    "doubled requests",
+    "doubled answers",
+    "delayed requests",
+    "late answers",
+    "old answers",
+    "answers to other requests",
+    "truncated answers",
+    "restarts",
+    "babble",
+    "noise",
+    "interrupted calls",
+    "broken calls",
+    "zero writes",
+    "sessions: blocking",
+    "sessions: async",
+];
+
+impl Tally {
+    /// Asserts that no fault was missing, and none of `more`, if at least `share` sessions ran.
+    pub fn met_all(&self, share: u64, more: &[&str]) {
+        if number("ANYSMP_SEED").is_none() && sessions(share) >= share {
+            for fault in MET.iter().chain(more) {
+                assert!(self.of(fault) > 0, "no session had this: {fault}");
+            }
+        }
+    }
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }

@@ -170,6 +170,7 @@ fn bsmp_sessions_end_in_time_and_return_nothing_wrong() {
         }
     });
     tally.show("BSMP");
+    tally.met_all(1_500, &["collisions", "delayed datagrams", "scan: done", "poller: values", "discovery: done"]);
 }
 
 /// Answers that BSMP cannot distinguish from the right one; see `bsmp::client`.

@@ -99,6 +99,7 @@ fn s3mp_sessions_end_in_time_and_return_nothing_wrong() {
     let mut tally = Tally::default();
     each_seed("s3mp_sessions", 1_500, |seed| session(seed, &mut tally));
     tally.show("S3MP");
+    tally.met_all(1_500, &["connect: up", "monitor: restarted"]);
 }
 
 fn session(seed: u64, tally: &mut Tally) {

@@ -89,6 +89,7 @@ fn smp_sessions_end_in_time_and_return_nothing_wrong() {
         }
     });
     tally.show("SMP");
+    tally.met_all(1_500, &["texts", "delayed datagrams"]);
 }
 
 fn session<'w, F: Framing, G: Framing + 'w>(seed: u64, wire: Wire, size: usize, tally: &mut Tally, framing: F, far: G) {
