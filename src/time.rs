@@ -29,9 +29,6 @@ impl Span {
 
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
-    // Not inlined, since clients call it for each of their limits. So a limit that is constant is
-    // computed by the compiler only where the source asks for it: `const { Span::ceil(LONG) }`.
-    #[inline(never)]
     pub const fn ceil(time: Duration) -> Self {
         let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
         Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
@@ -121,7 +118,7 @@ impl Time for () {
 
 /// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can
 /// have; `by` times that bit must fit 32 bits. A Cortex-M0 has no instruction for it, and the
-/// function that it would call takes 180 bytes.
+/// function that it would call takes 180 bytes. One copy saves 230 bytes in a client.
 #[inline(never)]
 const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
     let mut quotient = 0;

@@ -65,7 +65,8 @@ shown!(Reader<'_>, |reader| "Reader({} bytes)", reader.rest.len());
 
 impl<'b> Reader<'b> {
     /// A cursor at the start of a payload. An empty payload is an empty map.
-    // Not inlined in firmware: saves 20 bytes for each kind of request.
+    // Not inlined in firmware: saves 20 bytes for each kind of request, 650 in a server of all
+    // groups.
     #[must_use]
     #[cfg_attr(target_os = "none", inline(never))]
     pub const fn new(payload: &'b [u8]) -> Self {

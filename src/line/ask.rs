@@ -9,7 +9,6 @@ use crate::time::Span;
 
 /// Converts the drain of a protocol. Most protocols have none; if that is a constant, so is the
 /// result, and code that only a drain needs is not linked.
-#[inline(always)]
 pub(super) fn span(drain: core::time::Duration) -> Span {
     if drain.is_zero() { Span::ZERO } else { Span::ceil(drain) }
 }

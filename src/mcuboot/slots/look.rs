@@ -102,6 +102,7 @@ impl Look {
 
     /// Handles the bytes of the read; none if it failed. New images start `shift` bytes into a
     /// secondary slot.
+    // Inlined, it takes 70 bytes more where one configuration is fixed; 30 less else.
     #[inline(never)]
     pub(super) fn advance(
         &mut self,

@@ -59,7 +59,6 @@ pub(super) fn compare(upload: &mut Receiving, bytes: &[u8], layout: Layout, eras
 }
 
 /// Hashes the trailer as it has arrived; `stored` bytes of the file were hashed from flash.
-#[inline(never)]
 pub(super) fn hash<D: Digest>(digest: &mut D, upload: &Receiving, stored: u32, layout: Layout, erased: u8) {
     let mut left = upload.len.saturating_sub(stored);
     while left > 0 {

@@ -27,7 +27,6 @@ impl<'m> Fields<'m> {
     pub(super) const NONE: Self = Self([None; KEYS.len()]);
 
     /// Reads a map, and skips the keys that are not known.
-    #[inline(never)] // One copy for echo and upload.
     pub(super) fn read(&mut self, payload: &'m [u8]) -> Result<(), Error> {
         self.fill(payload).ok_or(Error::INVALID)
     }
