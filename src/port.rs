@@ -115,13 +115,17 @@
 //!     }
 //! }
 //! impl<P: old::Read> embedded_io::Read for New<P> {
-//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> { self.0.read(buf).map_err(new) }
+//!     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+//!         self.0.read(buf).map_err(new)
+//!     }
 //! }
 //! impl<P: old::ReadReady> embedded_io::ReadReady for New<P> {
 //!     fn read_ready(&mut self) -> Result<bool, Self::Error> { self.0.read_ready().map_err(new) }
 //! }
 //! impl<P: old::Write> embedded_io::Write for New<P> {
-//!     fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> { self.0.write(buf).map_err(new) }
+//!     fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+//!         self.0.write(buf).map_err(new)
+//!     }
 //!     fn flush(&mut self) -> Result<(), Self::Error> { self.0.flush().map_err(new) }
 //! }
 //! ```

@@ -12,7 +12,7 @@ use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;
 use anysmp::smp::image::{self, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
-use anysmp::smp::routine::{Error, FileDownload, FileUpload, Upload, UploadOutcome, UploadReport};
+use anysmp::smp::routine::{Error, FileDownload, FileUpload, Pacing, Upload, UploadOutcome, UploadReport};
 use anysmp::smp::{self, Encode, Version};
 use anysmp::source::{Source, SourceFailed};
 
@@ -803,7 +803,21 @@ fn the_settings_of_a_transfer_do_not_depend_on_the_order_in_which_they_are_made(
     );
     assert!(printed.contains("window: Chosen(3)") && printed.contains("overhead: Chosen(9)"), "{printed}");
     let printed = in_all_orders(|| Upload::new(&FILE[..]), &[datagram, |upload| upload.with_retries(2)]);
-    assert!(printed.contains("window: Usual(4)") && printed.contains("overhead: Usual(0)"), "{printed}");
+    assert!(printed.contains("window: Suggested(4)") && printed.contains("overhead: Suggested(0)"), "{printed}");
+    // A pacing changes what was set in it, and nothing else.
+    let time = Duration::from_secs(3);
+    let printed = in_all_orders(
+        || Upload::new(&FILE[..]),
+        &[
+            datagram,
+            |upload| upload.with_window(3),
+            |upload| upload.with_pacing(Pacing::new().with_overhead(9)),
+            |upload| upload.with_parameters(known(384, 4)),
+            |upload| upload.with_timeouts(Duration::from_secs(3), Duration::from_secs(3)),
+        ],
+    );
+    assert!(printed.contains("window: Chosen(3)") && printed.contains("overhead: Chosen(9)"), "{printed}");
+    assert!(printed.contains(&format!("first: Span({})", time.as_micros())), "{printed}");
 
     let file = || FileUpload::new("/f", &FILE[..]);
     let printed = in_all_orders(
@@ -823,6 +837,7 @@ fn the_settings_of_a_transfer_do_not_depend_on_the_order_in_which_they_are_made(
         || FileDownload::new("/f"),
         &[
             |download: FileDownload<'_>| download.with_offset(4),
+            |download| download.with_beginning(b"four"),
             |download| download.with_limits(limits(Datagram::new(&mut [0; 384]))),
             |download| download.with_window(3),
             |download| download.with_parameters(known(384, 4)),
