@@ -14,7 +14,7 @@ use super::piece::{Piece, What, low};
 use crate::cbor::{BufferFull, Writer};
 use crate::shown::shown;
 use crate::smp::client::{self, Client};
-use crate::smp::{self, Header, Request, Version};
+use crate::smp::{self, Group, Header, Op, Request, Version};
 use crate::source::Source;
 
 /// A piece that was sent.
@@ -42,12 +42,16 @@ pub(super) struct Sent {
 /// The requests in flight, and the offsets that the device has reported. The pieces in flight
 /// follow one another without gaps.
 pub(super) struct Transfer {
-    /// The front of every request; number, version and length are ignored.
-    template: Header,
-    limit: usize,
-    window: usize,
+    /// The kind of every request.
+    op: Op,
+    command: u8,
+    group: Group,
+    /// The longest message in bytes.
+    limit: u16,
+    /// The number of requests that may be in flight.
+    window: u8,
     /// The requests in flight, the oldest one first.
-    outstanding: Vec<Sent, MAX_WINDOW>,
+    outstanding: Vec<Sent, MAX_WINDOW, u8>,
     flow: Flow,
     /// The offset at which the transfer began. The piece there travels alone, as the one at 0 does.
     start: u64,
@@ -92,12 +96,12 @@ pub(super) struct Due {
 impl Transfer {
     /// A transfer by requests `R` that begins at `start`.
     pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64) -> Self {
-        let template =
-            Header { op: R::OP, version: Version::V2, length: 0, group: R::GROUP, sequence: 0, command: R::COMMAND };
         Self {
-            template,
-            limit,
-            window,
+            op: R::OP,
+            command: R::COMMAND,
+            group: R::GROUP,
+            limit: u16::try_from(limit).unwrap_or(u16::MAX),
+            window: u8::try_from(window).unwrap_or(u8::MAX),
             outstanding: Vec::new(),
             flow: Flow::Open,
             start,
@@ -129,7 +133,7 @@ impl Transfer {
         let more = next < len || (len == 0 && oldest.is_none());
         match (self.flow, oldest) {
             (Flow::Repeat, Some(oldest)) => Ok(Due { off: self.base, again: Some(*oldest) }),
-            (Flow::Open, _) if self.outstanding.len() < self.window && more && !is_first => {
+            (Flow::Open, _) if self.outstanding.len() < self.window.into() && more && !is_first => {
                 Ok(Due { off: next, again: None })
             }
             (_, None) => Err(Awaited::None),
@@ -143,7 +147,7 @@ impl Transfer {
     pub(super) fn has_room(&self, len: u64) -> bool {
         let in_flight = self.outstanding.len();
         matches!(self.flow, Flow::Open)
-            && (1..self.window).contains(&in_flight)
+            && (1..self.window.into()).contains(&in_flight)
             && !self.is_first(self.base)
             && self.flight(MAX_WINDOW).end() >= len
     }
@@ -166,7 +170,9 @@ impl Transfer {
     }
 
     const fn header(&self, sequence: u8) -> Header {
-        Header { sequence, ..self.template }
+        // Number and version are the client's, the length that of the message.
+        let Self { op, group, command, .. } = *self;
+        Header { op, version: Version::V2, length: 0, group, sequence, command }
     }
 
     /// Writes the piece that is due, with its data straight from the source.
@@ -178,7 +184,7 @@ impl Transfer {
         client: &mut Client,
         tx: &mut [u8],
     ) -> Result<usize, Error> {
-        let mut piece = Piece::fill(due.off, total, what, self.limit.min(tx.len()))?;
+        let mut piece = Piece::fill(due.off, total, what, usize::from(self.limit).min(tx.len()))?;
         piece = match due.again {
             Some(Sent { len, .. }) => piece.with_len(len),
             None => piece.aligned(self.align, total),
