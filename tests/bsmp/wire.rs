@@ -27,6 +27,9 @@ use crate::kit::world::{Shared, World};
 /// What a node sends, and when it begins.
 pub type Sends = Vec<(u64, Sent)>;
 
+/// Requests, and when they arrived.
+pub type Requested = Vec<(u64, Vec<u8>)>;
+
 pub enum Sent {
     /// A message, in a frame of the carrier.
     Message(Vec<u8>),
@@ -172,7 +175,7 @@ pub struct Rig<C: Carrier> {
     pub world: Shared<'static>,
     pub client: Client,
     /// Each request that has arrived: when, and its message.
-    pub requests: Rc<RefCell<Vec<(u64, Vec<u8>)>>>,
+    pub requests: Rc<RefCell<Requested>>,
     link: Link<'static, 'static, C::Framing>,
 }
 
@@ -188,7 +191,7 @@ impl<C: Carrier> Rig<C> {
         let air = Air::new(line, kind.byte(), Random::new(1), Faults::NONE, journal.clone());
         let mut world = World::new(air);
         (world.air.carried, world.recorded) = (Some(Vec::new()), Some(Vec::new()));
-        let requests: Rc<RefCell<Vec<(u64, Vec<u8>)>>> = Rc::default();
+        let requests: Rc<RefCell<Requested>> = Rc::default();
         let seen = requests.clone();
         let play = move |request: &[u8], at| {
             // The node is given its own address only by a carrier that has addresses.
