@@ -89,7 +89,7 @@ extern "C" fn _start() -> ! {
     let Ok(slave) = Slave::new(Plant) else { loop {} };
     // SAFETY: as above.
     let (framing, slave) = unsafe { (FRAMING.put(Lrc::new(&mut buffers.message)), SLAVE.put(slave)) };
-    main_loop(framing, slave, &mut buffers.chunk, &mut buffers.out, &mut buffers.tx)
+    main_loop(framing, slave, &mut buffers.chunk, &mut buffers.out, &mut buffers.line)
 }
 
 #[inline(never)]
