@@ -176,9 +176,6 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     unread: Range<u16>,
     /// The part of `out` that the port has not accepted yet; empty unless a frame has begun.
     run: Range<u16>,
-    /// The lengths of `tx` and `out`, the first two parts of `memory`; the rest is `read`.
-    tx: u16,
-    out: u16,
     /// The length of the message that is being sent or was sent last: it is `tx[..len]`.
     len: u16,
     /// The part of the port's reported time below one microsecond, in nanoseconds.
@@ -191,7 +188,9 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     ear: Ear,
     /// Time not yet returned as an event.
     elapsed: Span,
-    memory: &'b mut [u8],
+    read: &'b mut [u8],
+    tx: &'b mut [u8],
+    out: &'b mut [u8],
     /// The sender of the bytes in `read`.
     peer: Peer,
     requests: <R as Keeps>::Requests,
@@ -246,10 +245,10 @@ impl<'b, F: Framing> Line<'b, F, Serving> {
 
 impl<'b, F: Framing, R: Role> Line<'b, F, R> {
     pub(crate) fn build(framing: F, memory: impl Into<Buffers<'b>>) -> Result<Self, SizeError> {
-        let (memory, tx, out) = memory.into().cut(&framing)?;
+        let [read, tx, out] = memory.into().cut(&framing)?;
         Ok(Self {
             framing,
-            memory,
+            read,
             unread: 0..0,
             tx,
             out,
@@ -280,7 +279,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
     pub fn limits(&self) -> Limits {
         // GATT keeps the order of its pieces, so a message cut into several may use a window.
         let datagram = F::DATAGRAM && F::WHOLE;
-        Limits { overhead: F::OVERHEAD, datagram, tx: self.tx.into(), rx: self.framing.sizes().message }
+        Limits { overhead: F::OVERHEAD, datagram, tx: self.tx.len(), rx: self.framing.sizes().message }
     }
 
     /// The framing, for example to ask an automatic one which kind it has found.
@@ -304,7 +303,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
     pub fn report(&mut self, event: Event, server: &mut impl Serve) -> usize {
         match event {
             Event::Message => 0,
-            Event::Damaged(damage) => server.damaged(damage, self.tx()),
+            Event::Damaged(damage) => server.damaged(damage, self.tx),
             Event::Elapsed(time) => {
                 server.tick(time);
                 0
@@ -327,20 +326,13 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
 
     /// The last message received, and the buffer for the message to send.
     pub fn exchange(&mut self) -> (&[u8], &mut [u8]) {
-        (self.framing.message(), self.memory.get_mut(..usize::from(self.tx)).unwrap_or_default())
+        (self.framing.message(), self.tx)
     }
 
     /// The buffer for a message to send. While [`is_sending`](Self::is_sending), it holds the
     /// message that is leaving and must not be changed.
-    pub fn tx(&mut self) -> &mut [u8] {
-        self.memory.get_mut(..usize::from(self.tx)).unwrap_or_default()
-    }
-}
-
-impl<F: Framing, R: Role> Line<'_, F, R> {
-    /// The place of `read` in the memory.
-    fn front(&self) -> usize {
-        usize::from(self.tx).wrapping_add(self.out.into())
+    pub const fn tx(&mut self) -> &mut [u8] {
+        self.tx
     }
 }
 

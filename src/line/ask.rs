@@ -42,7 +42,7 @@ impl<F: Framing> Line<'_, F> {
             };
         }
         self.transmit(len)?;
-        sink.traced(self.tx().get(..len).unwrap_or_default(), true);
+        sink.traced(self.tx.get(..len).unwrap_or_default(), true);
         Ok(())
     }
 

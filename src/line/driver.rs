@@ -63,7 +63,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
 
     /// Copies a message to `tx`; returns its length.
     pub(crate) fn put<P>(&mut self, message: &[u8]) -> Result<usize, Fault<P>> {
-        copy(message, self.tx().get_mut(..message.len()).ok_or(Fault::BufferFull)?);
+        copy(message, self.tx.get_mut(..message.len()).ok_or(Fault::BufferFull)?);
         Ok(message.len())
     }
 

@@ -72,7 +72,7 @@ impl<P> Exchange<P> {
         if line.is_sending() {
             return Err(Error::Busy);
         }
-        let (len, pending) = client.request(request, line.tx()).map_err(Error::Protocol)?;
+        let (len, pending) = client.request(request, line.tx).map_err(Error::Protocol)?;
         line.ask(len, span(client.drain()), sink).map_err(Error::from_line)?;
         Ok(Self { pending, state: State::Asked })
     }
@@ -124,7 +124,7 @@ impl<P> Exchange<P> {
             (State::Asked, Sending::Left(waited))
                 if line.is_late(waited, Span::ceil(client.timeout(&self.pending))) =>
             {
-                match client.retry(&mut self.pending, line.tx()) {
+                match client.retry(&mut self.pending, line.tx) {
                     None => {
                         line.out_of_step();
                         self.state = State::Ended;

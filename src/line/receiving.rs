@@ -51,8 +51,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             // Two datagrams side by side would be one message.
             return &mut [];
         }
-        let free = self.front().wrapping_add(self.unread.end.into());
-        self.memory.get_mut(free..).unwrap_or_default()
+        self.read.get_mut(usize::from(self.unread.end)..).unwrap_or_default()
     }
 
     /// Reports that `peer` sent `count` bytes, which are now at the front of [`room`](Self::room).
@@ -60,7 +59,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if count > 0 {
             // The count is not trusted: a port that reports more than it was given must not move
             // the end past the buffer.
-            let free = short(self.memory.len().wrapping_sub(self.front())).saturating_sub(self.unread.end);
+            let free = short(self.read.len()).saturating_sub(self.unread.end);
             self.unread.end = self.unread.end.wrapping_add(short(count.min(free.into())));
             self.peer = peer;
             // A response, or the echo of our own bytes: from now on silence is measured, not
@@ -174,9 +173,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Heard> {
         while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
-                let place = self.front();
-                let unread = place.wrapping_add(self.unread.start.into())..place.wrapping_add(self.unread.end.into());
-                let mut input = self.memory.get(unread).unwrap_or_default();
+                let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
+                let mut input = self.read.get(unread).unwrap_or_default();
                 let progress = self.framing.push(&mut input);
                 self.unread.start = self.unread.end.wrapping_sub(short(input.len()));
                 progress

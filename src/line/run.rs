@@ -85,7 +85,7 @@ impl Run {
                 if line.is_sending() || line.is_flushing() {
                     return Ok(Turn::Wait);
                 }
-                match routine.poll(client, line.tx()) {
+                match routine.poll(client, line.tx) {
                     Step::Send(len) => {
                         let drain = span(routine.drain(client));
                         line.ask(len, drain, sink)?;

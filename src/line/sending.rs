@@ -29,10 +29,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// type of a driver.
     pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
         debug_assert!(!self.is_sending(), "a driver sends one message after the other");
-        if len > self.tx.into() {
-            return Err(Fault::BufferFull);
-        }
-        let message = self.memory.get(..len).unwrap_or_default();
+        let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
         let encoder = self.framing.encode(message).or(Err(Fault::Unsendable))?;
         self.encoder = Some(encoder);
         self.len = short(len);
@@ -79,9 +76,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             self.before = Before::Gap;
         }
         self.begin();
-        let place = usize::from(self.tx);
-        let run = place.wrapping_add(self.run.start.into())..place.wrapping_add(self.run.end.into());
-        self.memory.get(run).unwrap_or_default()
+        self.out.get(usize::from(self.run.start)..usize::from(self.run.end)).unwrap_or_default()
     }
 
     /// Begins the frame of the message that waits, if there is one and the line is ready.
@@ -95,12 +90,10 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Encodes the next run of the frame into `out`, which is empty.
     fn fill(&mut self) {
         let Some(encoder) = &mut self.encoder else { return };
-        let (message, rest) = self.memory.split_at_mut_checked(self.len.into()).unwrap_or_default();
-        let start = usize::from(self.tx).wrapping_sub(self.len.into());
-        let end = start.wrapping_add(self.out.into());
-        let mut at = start;
+        let message = self.tx.get(..usize::from(self.len)).unwrap_or_default();
+        let mut used = 0usize;
         self.sending = loop {
-            let room = rest.get_mut(at..end).unwrap_or_default();
+            let room = self.out.get_mut(used..).unwrap_or_default();
             // A frame that leaves in one piece fits `out`, as was checked when the line was built,
             // and may fill it to the last byte. So the room left does not matter.
             if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
@@ -108,10 +101,10 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             }
             match encoder.next(message, room) {
                 0 => break Sending::Last,
-                written => at = at.wrapping_add(written),
+                written => used = used.wrapping_add(written),
             }
         };
-        self.run = 0..short(at.wrapping_sub(start));
+        self.run = 0..short(used);
     }
 
     /// The silence that the waiting message needs; `None` if it waits for something else.
