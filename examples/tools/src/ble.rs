@@ -1,4 +1,4 @@
-//! Bluetooth Low Energy, by the feature `ble`: ports to devices with SMP's GATT service
+//! Bluetooth Low Energy, with the feature `ble`: ports to devices with SMP's GATT service
 //! ([`central`]), and on Linux a device that offers it ([`peripheral`]).
 //!
 //! Both cut messages into pieces of at most the ATT MTU minus 3 bytes; `framing::gatt` joins them.
@@ -11,7 +11,7 @@ pub mod central;
 pub mod peripheral;
 
 /// The reason why the radio, the system's Bluetooth service or the device cannot be used, and the
-/// remedy. It is inside an [`io::Error`].
+/// remedy. It is wrapped in an [`io::Error`].
 #[derive(Debug)]
 pub struct Trouble {
     text: String,
@@ -44,7 +44,7 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// Returns the meaning of an error of BlueZ or of D-Bus, by its name.
+/// Returns the meaning of an error of BlueZ or of D-Bus, given its name.
 #[cfg(target_os = "linux")]
 fn meaning(name: &str, message: &str) -> io::Error {
     let (kind, text, remedy) = match name.rsplit('.').next().unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! Files of curves: raw bytes; floats of 32 bits, one a line, in `.csv`; the same for numpy in
+//! Files of curves: raw bytes; floats of 32 bits, one per line, in `.csv`; the same for numpy in
 //! `.npy`.
 
 use std::path::Path;
@@ -37,7 +37,7 @@ pub fn write(path: &Path, curve: &[u8]) -> Result<Vec<u8>, String> {
 pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
     if is(path, "csv") {
         let text = String::from_utf8(file).or(Err("the file is not text"))?;
-        // Spreadsheets begin with it.
+        // Spreadsheet programs put it at the start of a file.
         let text = text.trim_start_matches('\u{FEFF}');
         if text.contains(',') && text.contains(';') {
             return Err("the file has commas and semicolons; numbers need a point, as in 1.5".to_owned());
@@ -61,12 +61,12 @@ pub fn read(path: &Path, file: Vec<u8>) -> Result<Vec<u8>, String> {
     match shape.parse::<usize>() {
         Ok(count) if count.checked_mul(4) == Some(data.len()) => Ok(data.to_vec()),
         Ok(count) => Err(format!("the file is damaged: {} bytes for {count} floats", data.len())),
-        // Rows or columns first: nobody says which way a curve goes.
+        // A curve has no defined direction in an array of rows and columns.
         Err(_) => Err(format!("the array has the shape ({shape}); a curve has one dimension")),
     }
 }
 
-/// A float; no number becomes infinite that has digits.
+/// Reads a float; a number in digits that would become infinite is refused.
 fn number(word: &str) -> Result<f32, String> {
     match word.parse::<f32>() {
         Ok(value) if value.is_infinite() && word.contains(|char: char| char.is_ascii_digit()) => {

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! The id is that of a variable of BSMP, or an address of S3MP. A type is `u8` to `u64`, `i8` to
-//! `i64`, `f32`, `f64` or `bool`; followed by `[N]`, N of them. `char[N]` is text.
+//! `i64`, `f32`, `f64` or `bool`; with `[N]` after it, N of them. `char[N]` is text.
 //!
 //! * In BSMP numbers are little endian unless `be` follows the type, and text ends at its first
 //!   zero.
-//! * In S3MP values carry their own type (CBOR): a type is then a limit. `text` is text of
-//!   any length, `any` whatever the slave sends.
+//! * In S3MP values carry their own type (CBOR), so a type is only a limit. `text` is text of any
+//!   length, `any` is any value that the slave sends.
 
 use std::fmt;
 use std::path::Path;
@@ -26,9 +26,9 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// The most bytes of a variable of BSMP, and the most values of a list.
+/// The maximum number of bytes of a BSMP variable, and of values of a list.
 const MOST: usize = 128;
-/// The remedy for a line that is no description.
+/// The remedy for a line that is not a description.
 const REMEDY: &str = "A line is an id, a name, a type and perhaps a unit, for example: 1 setpoint f32 A";
 
 /// The type of one number.
@@ -63,7 +63,7 @@ pub struct Variable {
     pub name: String,
     /// The type of its value.
     pub kind: Type,
-    /// The unit, perhaps empty.
+    /// The unit; may be empty.
     pub unit: String,
 }
 
@@ -131,7 +131,7 @@ impl fmt::Display for Type {
     }
 }
 
-/// A number of these bytes, or the other way round.
+/// Converts bytes to a number and back.
 macro_rules! number {
     ($scalar:expr, $big:expr, |$type:ident| $then:expr) => {{
         macro_rules! both {
@@ -207,8 +207,8 @@ impl Number for Be<f32> {
     }
 }
 
-/// Converts a single with the digits that it has, not with those of the double beside it: 3.3, and
-/// not 3.299999952316284.
+/// Converts an `f32` with the digits that it has, not with those of the nearest `f64`: 3.3, and not
+/// 3.299999952316284.
 pub fn single(number: f32) -> Value {
     json!(number.to_string().parse::<f64>().unwrap_or(f64::NAN))
 }
@@ -230,7 +230,7 @@ impl Type {
         })
     }
 
-    /// The value of its bytes. `Err` if they are not as many as the type has.
+    /// Returns the value of its bytes, or `Err` if their number is not the size of the type.
     pub fn value(self, bytes: &[u8]) -> Result<Value, String> {
         if bytes.len() != self.size() {
             return Err(format!("{} bytes cannot be read as {self}", bytes.len()));
@@ -251,7 +251,7 @@ impl Type {
         })
     }
 
-    /// The value as a person reads it.
+    /// The value as text for people.
     pub fn text(self, bytes: &[u8]) -> String {
         match self.value(bytes) {
             // JSON has neither NaN nor infinity.
@@ -264,7 +264,7 @@ impl Type {
         }
     }
 
-    /// A float as text, also where it is no number.
+    /// A float as text, even if it is not a number.
     fn float(self, bytes: &[u8]) -> String {
         let number = match (self.scalar, self.big) {
             (Scalar::Float(4), false) => f32::parse(bytes).map(f64::from),
@@ -273,7 +273,7 @@ impl Type {
             (_, true) => <Be<f64>>::parse(bytes).map(|number| number.0),
         };
         match number {
-            // A single is shown with its own digits.
+            // An `f32` is shown with its own digits.
             #[expect(clippy::cast_possible_truncation, reason = "it was one")]
             Some(number) if self.scalar == Scalar::Float(4) => (number as f32).to_string(),
             Some(number) => number.to_string(),
@@ -281,7 +281,8 @@ impl Type {
         }
     }
 
-    /// Whether digits mean a number that is too large for a float: it would become infinite.
+    /// Returns true if the digits give a number that is too large for a float: it would become
+    /// infinite.
     fn overflows(self, text: &str) -> bool {
         let is_infinite = match self.scalar {
             Scalar::Float(4) => text.parse().is_ok_and(f32::is_infinite),
@@ -291,7 +292,7 @@ impl Type {
         is_infinite && text.contains(|char: char| char.is_ascii_digit())
     }
 
-    /// The bytes of a value: numbers with spaces or commas between them, or text.
+    /// Returns the bytes of a value: numbers separated by spaces or commas, or text.
     pub fn bytes(self, text: &str) -> Result<Vec<u8>, String> {
         let size = self.size();
         if self.scalar == Scalar::Char {
@@ -329,7 +330,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A value as a person reads it: text without quotes, a list with spaces.
+/// A value as text for people: text without quotes, a list with spaces.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -338,7 +339,7 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// Types in S3MP: what a value may be, in CBOR.
+/// Types in S3MP: the values that are allowed, in CBOR.
 impl Type {
     /// Checks that a CBOR value is of this type.
     pub fn check(self, value: &Value) -> Result<(), String> {
@@ -367,7 +368,7 @@ impl Type {
         if is_right { Ok(()) } else { Err(format!("{value} is not of the type {self}")) }
     }
 
-    /// The item of CBOR for a value as text; `None` if the type is `any`.
+    /// The CBOR item for a value given as text; `None` if the type is `any`.
     pub fn cbor(self, text: &str) -> Option<Result<Vec<u8>, String>> {
         Some(match self.scalar {
             Scalar::Any => return None,
@@ -400,7 +401,7 @@ impl Type {
         }
     }
 
-    /// The number of these bytes, of which there are as many as it has.
+    /// The number in these bytes, which are as many as the number has.
     fn value_of(self, bytes: &[u8]) -> Value {
         Self { count: None, ..self }.value(bytes).unwrap_or(Value::Null)
     }
@@ -466,7 +467,7 @@ impl Description {
         about.map_err(|error| Failure::content(path, error, REMEDY))
     }
 
-    /// The description, if the protocol has all of its types.
+    /// Returns the description if the protocol has all of its types.
     pub fn limited(self, protocol: Protocol) -> Result<Self, String> {
         for Variable { id, name, kind, .. } in &self.variables {
             match protocol {
@@ -491,12 +492,12 @@ impl Description {
         Ok(self)
     }
 
-    /// The variable of this id.
+    /// Returns the variable with this id.
     pub fn of(&self, id: u8) -> Option<&Variable> {
         self.variables.iter().find(|variable| variable.id == id)
     }
 
-    /// The id of a name or a number.
+    /// Returns the id for a name or a number.
     pub fn id(&self, name: &str) -> Result<u8, String> {
         let named = self.variables.iter().find(|variable| variable.name == name).map(|variable| variable.id);
         named.or_else(|| name.parse().ok()).ok_or_else(|| format!("{name:?} is neither an id nor in the description"))

@@ -4,11 +4,11 @@
 //!   {"name": "a/b", "val": h'01ff', "n": [1, -2, true, null]}
 //! ```
 //!
-//! Everything that is printed can be parsed, and yields the same item again: maps, arrays, text,
-//! `h'…'` (also with spaces between), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`,
-//! `false`, `null`, `undefined`, and numbers with a fraction or an exponent: of 64 bits as `1.5`,
-//! of 32 as `1.5_2`, of 16 as `1.5_1`. Strings in pieces, and lengths that are left open, are
-//! written in one piece.
+//! All printed text can be parsed and yields the same item again: maps, arrays, text, `h'…'` (also
+//! with spaces between the digits), integers (also in hex), tags as `1(…)`, `simple(…)`, `true`,
+//! `false`, `null`, `undefined`, and numbers with a fraction or an exponent: 64-bit ones as `1.5`,
+//! 32-bit ones as `1.5_2`, 16-bit ones as `1.5_1`. Strings in chunks and items of indefinite length
+//! are written in one piece.
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
@@ -31,8 +31,8 @@ pub fn print(payload: &[u8]) -> String {
     }
 }
 
-/// The place where a payload stops being CBOR, and the reason; an empty payload counts as an empty
-/// map.
+/// Returns the position where a payload stops being CBOR, and the reason; an empty payload counts
+/// as an empty map.
 pub fn flaw(payload: &[u8]) -> Option<(usize, String)> {
     let mut decoder = Decoder::new(payload);
     match value(&mut decoder, DEPTH) {
@@ -53,7 +53,7 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
         Type::F32 => format!("{}_2", named(format!("{:?}", decoder.f32()?))),
         Type::F64 => named(format!("{:?}", decoder.f64()?)),
         Type::Simple => format!("simple({})", decoder.simple()?),
-        // JSON escapes text as the notation does.
+        // JSON escapes text in the same way as the notation.
         Type::String | Type::StringIndef => serde_json::Value::from(text(decoder)?).to_string(),
         Type::Bytes | Type::BytesIndef => {
             let pieces: Vec<&[u8]> = decoder.bytes_iter()?.collect::<Result<_, _>>()?;
@@ -84,12 +84,12 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<String, Error> {
     })
 }
 
-/// Replaces Rust's name of an infinite number by that of the notation.
+/// Replaces Rust's name for an infinite number with that of the notation.
 fn named(number: String) -> String {
     number.replace("inf", "Infinity")
 }
 
-/// Reads a number of 16 bits, for which `minicbor` needs a feature.
+/// Reads a 16-bit float, for which `minicbor` needs a feature.
 pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
     let at = decoder.position();
     decoder.skip()?;
@@ -99,7 +99,7 @@ pub fn half(decoder: &mut Decoder<'_>) -> Result<f64, Error> {
     Ok(value_of_half(u16::from_be_bytes([high, low])))
 }
 
-/// The value of a number of 16 bits.
+/// The value of a 16-bit float.
 fn value_of_half(bits: u16) -> f64 {
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1F), f64::from(bits & 0x3FF));
     let size = match exponent {
@@ -126,7 +126,7 @@ fn float(number: f64, suffix: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads text. The error names the mistake and its place.
+/// Reads text. The error names the mistake and its position.
 pub fn parse(text: &str) -> Result<Vec<u8>, String> {
     let mut parser = Parser { text, rest: text };
     let bytes = parser.value(DEPTH)?;
@@ -262,7 +262,7 @@ impl Parser<'_> {
     }
 }
 
-/// A string of bytes or text.
+/// A byte string or a text string.
 fn item(major: u8, bytes: &[u8]) -> Vec<u8> {
     [&head(major, bytes.len() as u64), bytes].concat()
 }

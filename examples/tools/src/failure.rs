@@ -12,9 +12,9 @@ use serde_json::json;
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// The event, and the thing that it happened to.
+    /// The description of the event, and of the thing that it happened to.
     pub text: String,
-    /// The remedy, perhaps empty.
+    /// The remedy; may be empty.
     pub remedy: &'static str,
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         Self { code: 2, text: text.into(), remedy }
     }
 
-    /// No response came, or a malformed one.
+    /// No response arrived, or a malformed one did.
     pub fn silent(text: impl Into<String>, remedy: &'static str) -> Self {
         Self { code: 3, text: text.into(), remedy }
     }
@@ -44,7 +44,7 @@ impl Failure {
         Self { code: 4, text: format!("port error: {error}"), remedy: port_remedy(error) }
     }
 
-    /// The port cannot be opened; with the name that the user gave it.
+    /// The port cannot be opened; the text contains the name that the user gave it.
     pub fn unopened(name: &str, error: &io::Error) -> Self {
         Self::port(&io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
@@ -64,7 +64,7 @@ impl Failure {
         Self { code: 5, text: format!("{}: {error}", path.display()), remedy }
     }
 
-    /// Shows the failure: to people on stderr, to programs as the last object of stdout.
+    /// Shows the failure: to people on stderr, to programs as the last object on stdout.
     pub fn show(&self, json: bool) {
         crate::journal::line(&format!("error: {}", self.text));
         let remedy = (!self.remedy.is_empty()).then_some(self.remedy);
@@ -121,7 +121,7 @@ pub fn port_remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Returns true if a port is in use. serialport reports that as a port which is not there.
+/// Returns true if a port is in use. serialport reports such a port as missing.
 fn is_busy(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy || error.to_string().to_lowercase().contains("busy")
 }

@@ -1,5 +1,5 @@
 //! The output of a run besides its results: the file of `--log-file`, and the option `--quiet`,
-//! which leaves out the messages on the way. Set once, when the command line has been read.
+//! which suppresses intermediate messages. Set once, after the command line has been read.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ struct Journal {
 
 static JOURNAL: OnceLock<Journal> = OnceLock::new();
 
-/// Opens the file, to which lines are added; the first one is the command line of `program`.
+/// Opens the file for appending; the first line added is the command line of `program`.
 pub fn begin(program: &str, quiet: bool, path: Option<&Path>) -> io::Result<()> {
     let open = |path| File::options().create(true).append(true).open(path).map(Mutex::new);
     let file = path.map(open).transpose()?;
@@ -30,8 +30,8 @@ pub fn is_quiet() -> bool {
     JOURNAL.get().is_some_and(|journal| journal.quiet)
 }
 
-/// Writes a line to the file, with the seconds since the start in front. A disk that is full does
-/// not end a job.
+/// Writes a line to the file, preceded by the seconds since the start. A full disk does not end a
+/// job.
 pub fn line(text: &str) {
     if let Some(Journal { began, file: Some(file), .. }) = JOURNAL.get()
         && let Ok(mut file) = file.lock()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// The deepest nesting of maps and arrays.
 const DEPTH: usize = 16;
 
-/// A payload as JSON; what cannot be read becomes null. An empty payload counts as an empty map.
+/// A payload as JSON; unreadable parts become null. An empty payload counts as an empty map.
 pub fn from_cbor(payload: &[u8]) -> Value {
     if payload.is_empty() {
         return Value::Object(Map::new());

@@ -1,4 +1,4 @@
-//! Values that are read again and again: a table that is redrawn in place if stdout is a terminal,
+//! Values that are read repeatedly: a table that is redrawn in place if stdout is a terminal,
 //! otherwise lines, comma-separated values, or JSON.
 //!
 //! The table is never wider or higher than the terminal, and the cursor stays below it, so that
@@ -51,13 +51,13 @@ pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A value that is read again and again.
+/// A value that is read repeatedly.
 struct Row {
     node: Option<u8>,
     id: Option<u8>,
     name: String,
     unit: String,
-    /// The last reading; the reason if there is none.
+    /// The last reading, or the reason why there is none.
     last: Result<String, String>,
     numbers: VecDeque<f64>,
     times: VecDeque<Instant>,
@@ -78,7 +78,8 @@ pub struct View {
 }
 
 impl View {
-    /// A view of values with these ids: `id` or `address`; with the numbers of nodes in front.
+    /// A view of values whose ids have this heading: `id` or `address`; with `has_nodes`, node
+    /// numbers are in front.
     pub fn new(style: Style, id: &'static str, has_nodes: bool) -> Self {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if style == Style::Csv {
@@ -95,7 +96,7 @@ impl View {
         }
     }
 
-    /// Returns the row of a value, which is new if there was none.
+    /// Returns the row of a value; adds it if there was none.
     pub fn place(&mut self, node: Option<u8>, id: Option<u8>, name: &str, unit: &str) -> usize {
         let found = self.rows.iter().position(|row| (row.node, row.id) == (node, id));
         if let Some(row) = found.and_then(|place| self.rows.get_mut(place)) {
@@ -118,8 +119,7 @@ impl View {
         self.rows.len() - 1
     }
 
-    /// Shows a reading, for programs and for people; `event` names its origin, if there are
-    /// several.
+    /// Shows a reading, to programs and to people; `event` names its origin if there are several.
     pub fn value(&mut self, place: usize, value: &Value, text: &str, event: Option<&str>) {
         let Some(row) = self.rows.get_mut(place) else { return };
         let text = printable(text);
@@ -157,7 +157,7 @@ impl View {
         }
     }
 
-    /// Shows an event that is no reading.
+    /// Shows an event that is not a reading.
     pub fn event(&mut self, event: &str, more: Value, text: &str) {
         let text = printable(text);
         match self.style {
@@ -166,7 +166,7 @@ impl View {
                 println!("{:10.3}  {text}", self.seconds());
             }
             Style::Lines => println!("{:10.3}  {text}", self.seconds()),
-            // Events go to stderr: they are no values.
+            // Events go to stderr, because they are not values.
             Style::Csv => eprintln!("{:10.3}  {text}", self.seconds()),
             Style::Json => {
                 let mut object = json!({ "time": unix(), "event": event });
@@ -186,7 +186,7 @@ impl View {
         }
     }
 
-    /// Draws the table a last time.
+    /// Draws the table one last time.
     pub fn finish(&mut self) {
         if self.style == Style::Table && self.is_stale {
             self.draw();
@@ -252,7 +252,7 @@ impl View {
         }
     }
 
-    /// Moves the cursor to where the table begins, and removes it.
+    /// Moves the cursor to the beginning of the table, and removes the table.
     fn clear(&mut self) {
         if let Some((_, lines, at)) = self.drawn.take()
             && at == size()
@@ -263,7 +263,7 @@ impl View {
         self.is_stale = true;
     }
 
-    /// Draws the table over the former one, in one write.
+    /// Draws the table over the previous one, in one write.
     fn draw(&mut self) {
         let (columns, rows) = size();
         let lines = self.table(usize::from(columns).saturating_sub(1), usize::from(rows).saturating_sub(1));
@@ -277,7 +277,7 @@ impl View {
         for line in &lines {
             let _ = writeln!(frame, "{line}\x1b[K");
         }
-        // Clears what remains of a longer table.
+        // Clears the remains of a longer table.
         frame += "\x1b[J";
         print!("{frame}");
         self.drawn = Some((Instant::now(), lines.len(), (columns, rows)));
@@ -336,7 +336,7 @@ impl View {
             if curve > 0 {
                 rest += &format!("  {}", sparkline(&row.numbers, curve));
             }
-            // Cut before it is coloured: a colour has no width.
+            // Cut before it is coloured, because a colour has no width.
             let used = columns(&line);
             let text = cut(&text, width.saturating_sub(used));
             let rest = cut(rest.trim_end(), width.saturating_sub(used + columns(&text)));
@@ -370,7 +370,7 @@ fn label(row: &Row) -> String {
 /// Returns the recent rate of a value.
 fn frequency(times: &VecDeque<Instant>) -> String {
     let (Some(first), Some(last)) = (times.front(), times.back()) else { return String::new() };
-    // A value that no longer comes gets a falling rate.
+    // A value that no longer arrives gets a falling rate.
     let time = (*last - *first).max(last.elapsed()).as_secs_f64();
     let intervals = times.len().saturating_sub(1);
     if intervals == 0 || time <= 0.0 {
@@ -392,7 +392,8 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-/// Escapes text of a device, so that it cannot move the cursor of a terminal, nor do anything else.
+/// Escapes text from a device, so that it can neither move the cursor of a terminal nor control it
+/// otherwise.
 pub fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).collect()
 }
@@ -420,7 +421,7 @@ fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// Returns the front of a text, as much as there is room for.
+/// Returns as much of the front of a text as there is room for.
 fn cut(text: &str, room: usize) -> String {
     if columns(text) <= room {
         return text.to_owned();

@@ -1,5 +1,5 @@
-//! Routines that are watched while they run, so that a table is drawn, a time limit ends and a
-//! missing answer shows although no event comes.
+//! Routines that are watched while they run, so that a table is drawn, a time limit takes effect,
+//! and a missing answer shows although no event occurs.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ pub struct Looked<'r, R, L> {
     routine: &'r mut R,
     look: L,
     is_stopped: bool,
-    /// True while a request is in flight, whose wait is the routine's own.
+    /// True while a request is in flight; the wait for its response is left to the routine.
     is_asking: bool,
-    /// The rest of the wait that the routine has asked for, after the present part.
+    /// The rest of the wait that the routine has requested, after the current part.
     left: Duration,
 }
 
@@ -41,7 +41,7 @@ impl<R: Routine, L: FnMut(&R) -> bool> Routine for Looked<'_, R, L> {
         if self.is_stopped {
             return Step::Reopen;
         }
-        // The rest of a wait of which the routine has not been told.
+        // Continues a divided wait without polling the routine.
         let step = match self.left {
             Duration::ZERO => self.routine.poll(client, tx),
             left => Step::Wait(left),

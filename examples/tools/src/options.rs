@@ -1,4 +1,4 @@
-//! Options that `bsmp` and `s3mp` have in common, in the words of `smp`: see `tests/options.rs`.
+//! Options that `bsmp` and `s3mp` share, in the words of `smp`: see `tests/options.rs`.
 
 use std::io;
 use std::path::PathBuf;
@@ -90,8 +90,8 @@ pub enum Place {
 }
 
 impl Endpoint {
-    /// Returns the place that the options name; the simulated device is started by `simulate`.
-    /// `udp` is for the tool that has this option, `advice` is for a user who names nothing.
+    /// Returns the place that the options name; `simulate` starts the simulated device. `udp` is
+    /// for the tool that has this option, `advice` is for a user who names no place.
     pub fn place(
         &self,
         udp: Option<&str>,
@@ -157,8 +157,8 @@ impl Place {
     }
 }
 
-/// Returns an address that can be one: with a port, and with the number of an interface instead of
-/// its name. Otherwise the reason, and the remedy.
+/// Returns a usable address: with a port, and with the number of an interface instead of its name.
+/// Otherwise returns the reason, and the remedy.
 pub fn address(address: &str) -> Result<String, (String, &'static str)> {
     let wrong = || (format!("{address} is not an address"), "Give HOST:PORT, for example 192.0.2.7:1337.");
     let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
@@ -166,7 +166,7 @@ pub fn address(address: &str) -> Result<String, (String, &'static str)> {
     if host.is_empty() || !is_port {
         return Err(wrong());
     }
-    // The resolver of the standard library takes numbers only.
+    // The resolver of the standard library accepts numbers only.
     let named = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.split_once('%'));
     match named {
         Some((host, name)) if name.parse::<u32>().is_err() => {
@@ -178,7 +178,7 @@ pub fn address(address: &str) -> Result<String, (String, &'static str)> {
     }
 }
 
-/// Reports an invalid command line, or a request for help; to programs as an object, too.
+/// Reports an invalid command line, or a request for help; to programs, as an object as well.
 pub fn usage(error: &clap::Error) -> ExitCode {
     usage_with(error, None)
 }
@@ -200,7 +200,7 @@ pub fn usage_with(error: &clap::Error, remedy: Option<&str>) -> ExitCode {
     if is_fault { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-/// Ends `bsmp` or `s3mp`: shows the outcome; a full disk is found out last.
+/// Ends `bsmp` or `s3mp`: shows the outcome; a full disk is detected last.
 pub fn finish(output: &Output, done: Result<(), Failure>) -> ExitCode {
     let written = || crate::out::check().map_err(|error| Failure::file("the standard output".as_ref(), error));
     match done.and_then(|()| written()) {

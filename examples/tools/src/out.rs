@@ -1,6 +1,6 @@
-//! Output that cannot end a job: a reader that goes away, or a full disk, is noted and no panic.
+//! Output that cannot end a job: a closed reader or a full disk is recorded and causes no panic.
 //!
-//! Programs import the macros under the names that everybody knows:
+//! Programs import the macros under the familiar names:
 //!
 //! ```ignore
 //! use anysmp_tools::{errln as eprintln, outln as println};
@@ -10,7 +10,7 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::Mutex;
 
-/// The reason why stdout accepts nothing any more.
+/// The error after which stdout accepts nothing more, if there was one.
 static FAILED: Mutex<Option<ErrorKind>> = Mutex::new(None);
 
 /// Prints to stdout, as `print!`, and never panics.
@@ -39,7 +39,7 @@ macro_rules! errln {
     ($($text:tt)*) => { $crate::out::tell(::std::format_args!($($text)*), "\n") };
 }
 
-/// Prints to stdout. After the first failure nothing is printed any more.
+/// Prints to stdout. After the first failure nothing more is printed.
 pub fn print(text: Arguments<'_>, end: &str) {
     let Ok(mut failed) = FAILED.lock() else { return };
     if failed.is_some() {
@@ -52,25 +52,25 @@ pub fn print(text: Arguments<'_>, end: &str) {
     }
 }
 
-/// Returns true while stdout accepts what is printed: a command without an end of its own ends when
-/// nobody reads it any more.
+/// Returns true while stdout accepts output. A command that has no end of its own ends when its
+/// output is no longer read.
 #[must_use]
 pub fn is_open() -> bool {
     FAILED.lock().is_ok_and(|failed| failed.is_none())
 }
 
-/// Prints to stderr. A failure is ignored: there is nobody to report it to.
+/// Prints to stderr. A failure is ignored: there is nowhere left to report it.
 pub fn tell(text: Arguments<'_>, end: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_fmt(text).and_then(|()| stderr.write_all(end.as_bytes()));
 }
 
-/// Succeeds if everything printed has arrived. A reader that has left did not want the rest: that
-/// is no failure.
+/// Succeeds if everything printed has arrived. A reader that has left did not want the rest, so
+/// that is not a failure.
 ///
 /// # Errors
 ///
-/// Of the first output that failed, for example on a full disk.
+/// Returns the error of the first output that failed, for example because of a full disk.
 pub fn check() -> io::Result<()> {
     let failed = FAILED.lock().ok().and_then(|failed| *failed);
     match failed {

@@ -18,10 +18,10 @@ use embedded_io::{ErrorType, Read, Write};
 /// The largest datagram that is sent or received.
 pub const DATAGRAM: usize = 65_507;
 
-/// The time that a serial line may take to send what it was given.
+/// The time that a serial line may take to send the bytes that it was given.
 const STALLED: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5_000 });
 
-/// The pause of a server after an error of its port, which may last: a cable that was pulled.
+/// The pause of a server after a port error that may persist, for example a cable that was pulled.
 const REST: Duration = Duration::from_millis(100);
 
 /// Any port.
@@ -36,23 +36,23 @@ fn tick() -> io::Error {
     io::ErrorKind::TimedOut.into()
 }
 
-/// Returns true if the operating system reports only that nothing has come, or that nothing can go,
-/// at the moment.
+/// Returns true if the operating system reports only that nothing has arrived, or that nothing can
+/// be sent, at the moment.
 fn is_tick(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A source and sink of bytes that can report whether some have come. A read returns at once.
+/// A source and sink of bytes that can report whether some have arrived. A read returns at once.
 pub trait Ready: io::Read + io::Write {
     /// Returns true if a read would return bytes.
     fn is_ready(&mut self) -> io::Result<bool>;
 }
 
-/// A port made of a [`Ready`] value, with the clock of this computer.
+/// A port made from a [`Ready`] value, with the clock of this computer.
 pub struct Host<T>(Io<T>);
 
 impl<T> Host<T> {
-    /// Makes a port of a value that was opened elsewhere.
+    /// Makes a port from a value that was opened elsewhere.
     pub const fn new(io: Io<T>) -> Self {
         Self(io)
     }
@@ -91,7 +91,7 @@ impl<T: Ready> Write for Host<T> {
 /// A serial line: 8 data bits, no parity, one stop bit, no flow control. Pseudo-terminals work too.
 pub type Serial = Host<SerialLine>;
 
-/// The inside of a [`Serial`].
+/// The line inside a [`Serial`].
 pub struct SerialLine {
     port: Box<dyn serialport::SerialPort>,
     /// True if bytes take time on this line.
@@ -121,8 +121,8 @@ impl io::Write for SerialLine {
         self.port.write(buf)
     }
 
-    /// Waits until the last stop bit has left: there a timeout starts, and an RS-485 adapter
-    /// releases the line.
+    /// Waits until the last stop bit has been sent: at that moment a timeout starts, and an RS-485
+    /// adapter releases the line.
     fn flush(&mut self) -> io::Result<()> {
         /// Less than a byte at 38,400 baud.
         const LOOK: Duration = Duration::from_micros(200);
@@ -149,8 +149,8 @@ impl Ready for SerialLine {
     }
 }
 
-/// The path of the serial port with these numbers, `VID:PID` or `VID:PID:INTERFACE` in hex as
-/// `lsusb` prints them, or of the only one of USB (`any`).
+/// Returns the path of the serial port with these numbers, `VID:PID` or `VID:PID:INTERFACE` in hex
+/// as `lsusb` prints them, or of the only USB port (`any`).
 pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<String> {
     let invalid = || {
         let text =
@@ -181,16 +181,16 @@ pub fn usb(wanted: &str, ports: &[serialport::SerialPortInfo]) -> io::Result<Str
     }
 }
 
-/// The device's end of a pseudo-terminal. As on a wire, bytes that nobody reads are lost.
+/// The device's end of a pseudo-terminal. As on a wire, bytes that are not read are lost.
 #[cfg(unix)]
 pub type Pty = Host<Terminal>;
 
-/// The inside of a [`Pty`].
+/// The terminal inside a [`Pty`].
 #[cfg(unix)]
 pub struct Terminal {
     master: std::fs::File,
     path: String,
-    /// Kept open, so that clients may come and go without the terminal hanging up.
+    /// Kept open, so that clients may come and go and the terminal does not hang up.
     _slave: rustix::fd::OwnedFd,
 }
 
@@ -223,7 +223,8 @@ impl Pty {
 
 #[cfg(unix)]
 impl Terminal {
-    /// Waits until the terminal has `flags`; false after `limit`, which must be less than a second.
+    /// Waits until the terminal has `flags`; returns false after `limit`, which must be less than a
+    /// second.
     fn wait(&self, flags: rustix::event::PollFlags, limit: Duration) -> io::Result<bool> {
         let mut fds = [rustix::event::PollFd::new(&self.master, flags)];
         let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: limit.subsec_nanos().into() };
@@ -270,7 +271,7 @@ impl Ready for Terminal {
 /// One end of a pipe within the process.
 pub type Pipe = Host<End>;
 
-/// The inside of a [`Pipe`].
+/// The end inside a [`Pipe`].
 pub struct End {
     pieces: Pieces,
     tx: Sender<Vec<u8>>,
@@ -296,7 +297,7 @@ impl Pieces {
         !self.rest.is_empty()
     }
 
-    /// Drops all bytes so far; returns true if nothing more can come.
+    /// Drops all bytes so far; returns true if no more can arrive.
     #[cfg(all(feature = "ble", target_os = "linux"))]
     pub(crate) fn has_ended(&mut self) -> bool {
         self.rest.clear();
@@ -410,7 +411,7 @@ impl<P: Write> Write for Paced<P> {
 pub enum Listener {
     /// Connections, one after the other.
     Tcp(TcpListener),
-    /// Pipes, whose other ends were sent by the holder of [`pipes`](Self::pipes).
+    /// Pipes, sent by the holder of the other value of [`pipes`](Self::pipes).
     Pipes(Receiver<Pipe>),
     /// One port that is always there; `None` once it has been taken.
     Wire(Option<Port>, String),
@@ -424,7 +425,7 @@ impl Listener {
         TcpListener::bind(address).map(Self::Tcp)
     }
 
-    /// Waits for datagrams of any number of clients; port 0 takes any free port.
+    /// Waits for datagrams from any number of clients; port 0 takes any free port.
     pub fn udp(address: &str) -> io::Result<Self> {
         let port = Udp::bind(address)?;
         let address = port.local_addr()?.to_string();
@@ -454,14 +455,14 @@ impl Listener {
         }
     }
 
-    /// Waits for the next client; `None` when there will be none.
+    /// Waits for the next client; returns `None` if there will be no more.
     pub fn accept(&mut self) -> Option<Port> {
         match self {
             Self::Tcp(listener) => loop {
                 match listener.accept().and_then(|(stream, _)| Tcp::new(stream)) {
                     Ok(port) => return Some(Box::new(port)),
-                    // The client may have left already, or too many files are open: another one may
-                    // come.
+                    // The client may have left already, or too many files are open: another client
+                    // may connect.
                     Err(error) => complain(&error),
                 }
             },
@@ -482,8 +483,8 @@ pub fn is_over(error: &line::Error<io::Error>) -> bool {
     }
 }
 
-/// Reports an error of a port that the server may get over, and rests, so that one that lasts costs
-/// little.
+/// Reports a port error from which the server may recover, and rests, so that a persistent one
+/// costs little.
 pub fn complain(error: &impl std::fmt::Display) {
     eprintln!("{error}; continuing");
     thread::sleep(REST);
@@ -498,7 +499,7 @@ mod tests {
 
     use super::*;
 
-    /// A serial line of which one byte leaves at each look, or none ever.
+    /// A serial line that sends one byte at each look, or none at all.
     struct Line {
         left: Arc<AtomicU32>,
         is_stuck: bool,
@@ -585,8 +586,8 @@ mod tests {
         }
     }
 
-    /// Writes seven bytes and flushes; returns the outcome, what was left, and whether the hardware
-    /// was drained.
+    /// Writes seven bytes and flushes; returns the outcome, the number of bytes left, and whether
+    /// the hardware was drained.
     fn flush(is_wire: bool, is_stuck: bool) -> (io::Result<()>, u32, bool) {
         let (left, drained) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
         let line = Line { left: left.clone(), is_stuck, drained: drained.clone() };

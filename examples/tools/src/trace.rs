@@ -8,7 +8,7 @@ use crate::{errln as eprintln, journal};
 /// The protocol of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
-    /// With an address in front of each message, or without.
+    /// BSMP, with an address in front of each message, or without.
     Bsmp {
         has_address: bool,
     },
@@ -18,7 +18,7 @@ enum Protocol {
 /// Shows the messages that pass.
 pub struct Trace {
     is_verbose: bool,
-    /// True if the messages sent here are a master's.
+    /// True if the messages sent from here are a master's.
     is_master: bool,
     protocol: Protocol,
     so_far: Conversation,

@@ -30,7 +30,7 @@ pub struct Said {
     pub text: String,
     /// The object for programs.
     pub json: Map<String, Value>,
-    /// The reason why it is no message of the protocol, which the text has too.
+    /// The reason why it is not a message of the protocol; the text contains it, too.
     pub flaw: Option<String>,
 }
 
@@ -114,7 +114,7 @@ pub fn smp(message: &[u8]) -> Said {
     Said::new(text, object, flaw)
 }
 
-/// The state of a conversation, for messages that do not say by themselves what they are.
+/// The state of a conversation, for messages that do not identify themselves.
 #[derive(Default)]
 pub struct Conversation {
     /// The last command of the master: its code, its address, its counter.
@@ -122,7 +122,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A message of BSMP. With `packet` there is an address in front of it.
+    /// A message of BSMP. With `packet`, an address precedes it.
     pub fn bsmp(&mut self, bytes: &[u8], packet: bool, sender: Option<Sender>) -> Said {
         let (address, message) = match bytes.split_first() {
             Some((address, rest)) if packet => (Some(*address), rest),
@@ -136,7 +136,7 @@ impl Conversation {
         let sender = sender.or(match (address, code) {
             (Some(0), _) => Some(Sender::Server),
             (Some(_), _) => Some(Sender::Client),
-            // The code is used both ways: after a request for a block it is an answer.
+            // The code is used in both directions: after a request for a block it is an answer.
             (None, 0x41) if self.asked.is_some_and(|(asked, ..)| asked == bsmp::Command::READ_BLOCK.0) => {
                 Some(Sender::Server)
             }
@@ -218,15 +218,15 @@ impl Conversation {
     }
 }
 
-/// The payload of a BSMP message, as far as the message alone says what it is.
+/// The payload of a BSMP message, decoded as far as the message alone allows.
 fn bsmp_payload(command: bsmp::Command, payload: &[u8]) -> String {
     use bsmp::Command as C;
-    /// The numbers of entities, from 0 on, with what their bytes say.
+    /// The numbers of entities, from 0 on, each with the meaning of its bytes.
     fn entities(payload: &[u8], len: usize, say: impl Fn(&[u8]) -> String) -> String {
         let all = payload.chunks(len).enumerate().map(|(id, bytes)| format!("{id}: {}", say(bytes)));
         all.collect::<Vec<_>>().join(", ")
     }
-    /// A bit that says writable, and a number of bytes, of which 0 is 128.
+    /// The bit for writable, and a count of bytes; a count of 0 means `zero`.
     fn sized(byte: u8, zero: u8) -> String {
         let count = if byte & 0x7F == 0 { zero } else { byte & 0x7F };
         format!("{count} {}", if byte & 0x80 == 0 { "read-only" } else { "writable" })

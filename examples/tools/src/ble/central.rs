@@ -18,47 +18,45 @@ use tokio_stream::StreamExt as _;
 use super::Trouble;
 use crate::port::{Host, Pieces, Ready};
 
-/// The time that a device may take to advertise itself.
+/// The time within which a device has to advertise itself.
 const SCAN: Duration = Duration::from_secs(10);
-/// The time for which others with the same name are listened for. With an address there is no such
-/// wait.
+/// The time to listen for other devices with the same name. With an address there is no such wait.
 const NAMESAKES: Duration = Duration::from_millis(600);
-/// The pause between two looks at what was heard.
+/// The pause between two looks at the devices received.
 const LOOK: Duration = Duration::from_millis(100);
-/// The time that BlueZ may take over one step, beyond its own limits.
+/// The time that BlueZ may take for one step, beyond its own limits.
 const STEP: Duration = Duration::from_secs(40);
-/// The time that a write may take, and the end of a connection.
+/// The time that a write may take, and that the end of a connection may take.
 const WRITE: Duration = Duration::from_secs(5);
-/// The number of times that a connection is tried: a radio that is busy at the moment refuses the
-/// first time.
+/// The number of attempts to connect: a radio that is busy at the moment refuses the first one.
 const TRIES: u32 = 3;
 
-/// A device, connected. Each read returns one notification, each write sends one piece.
+/// A connected device. Each read returns one notification, each write sends one piece.
 pub type Ble = Host<Connection>;
 
-/// The inside of a [`Ble`].
+/// The connection inside a [`Ble`].
 pub struct Connection {
     runtime: Runtime,
     device: Peripheral,
     characteristic: Characteristic,
-    /// The longest piece in bytes.
+    /// The longest piece, in bytes.
     piece: usize,
     /// The notifications; they end with the connection.
     pieces: Pieces,
 }
 
-/// A device with SMP in reach.
+/// A device with SMP within range.
 pub struct Heard {
-    /// Its name; empty where it has none.
+    /// Its name; empty if it has none.
     pub name: String,
-    /// Its address, or the identifier that the system has for it.
+    /// Its address, or the system's identifier for it.
     pub address: String,
     /// The strength of its signal in dBm.
     pub rssi: Option<i16>,
 }
 
 impl Ble {
-    /// Connects the device with this name or address.
+    /// Connects to the device with this name or address.
     pub fn open(wanted: &str) -> io::Result<Self> {
         let runtime = runtime()?;
         let open = async {
@@ -73,7 +71,7 @@ impl Ble {
     }
 }
 
-/// Scans for the given time; returns the devices with SMP in reach.
+/// Scans for the given time; returns the devices with SMP within range.
 pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
     runtime()?.block_on(async {
         let adapters = adapters().await?;
@@ -101,7 +99,7 @@ pub fn scan(time: Duration) -> io::Result<Vec<Heard>> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    // One separate thread, so that notifications are received while nobody waits for them. Only
+    // One separate thread, so that notifications are received while no call waits for them. Only
     // one: bluez-async 0.9 panics if a stream ends on one thread while another one hands out
     // signals.
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
@@ -127,7 +125,7 @@ fn address(device: &Peripheral) -> String {
     if cfg!(target_vendor = "apple") { device.id().to_string() } else { device.address().to_string() }
 }
 
-/// Scans until the device is found, by its advertisement or connected already.
+/// Scans until the device is found, by its advertisement or because it is already connected.
 async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Peripheral)> {
     for adapter in adapters {
         start(adapter).await?;
@@ -162,7 +160,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
     heard.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Returns the devices with this name or address that are near, each once.
+/// Returns the devices within range that have this name or address, each once.
 async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, Peripheral)>> {
     let mut heard: Vec<(Adapter, Peripheral)> = Vec::new();
     for adapter in adapters {
@@ -172,7 +170,8 @@ async fn heard(adapters: &[Adapter], wanted: &str) -> io::Result<Vec<(Adapter, P
             let is_wanted = names.contains(&Some(wanted)) || address(&device).eq_ignore_ascii_case(wanted);
             // Two adapters may both receive the same device.
             let is_known = || heard.iter().any(|(_, other)| address(other) == address(&device));
-            // A device that the system only remembers is not tried: it would take long to give up.
+            // A device that the system merely remembers is not tried: the attempt would fail only
+            // after a long time.
             let is_near = seen.rssi.is_some() || device.is_connected().await.unwrap_or(false);
             if is_wanted && is_near && !is_known() {
                 heard.push((adapter.clone(), device));
@@ -203,7 +202,7 @@ async fn connect(adapter: &Adapter, device: Peripheral) -> io::Result<Connected>
     }
 }
 
-/// Finds the characteristic, and lets its notifications come.
+/// Finds the characteristic, and switches its notifications on.
 async fn subscribe(adapter: &Adapter, device: &Peripheral) -> io::Result<(Characteristic, Receiver<Vec<u8>>)> {
     limited(device.discover_services()).await?;
     let flags = CharPropFlags::WRITE_WITHOUT_RESPONSE | CharPropFlags::NOTIFY;
@@ -261,7 +260,7 @@ async fn limited<T>(step: impl Future<Output = btleplug::Result<T>>) -> io::Resu
     timeout(STEP, step).await.map_err(late)?.map_err(error)
 }
 
-/// The error of the crate, in words and with a remedy.
+/// Converts an error of the crate into words with a remedy.
 fn error(error: btleplug::Error) -> io::Error {
     #[cfg(target_os = "linux")]
     if let btleplug::Error::Other(inner) = &error
@@ -316,8 +315,9 @@ impl Ready for Connection {
 }
 
 impl Drop for Connection {
-    /// The system would keep the device connected, and so away from others, when this program has
-    /// ended. It does so after Ctrl-C; so one that was found connected is not left so either.
+    /// After this program has ended, the system would keep the device connected, and so unavailable
+    /// to others. It does so after Ctrl-C; therefore a device that was found connected is
+    /// disconnected as well.
     fn drop(&mut self) {
         let _ = self.runtime.block_on(async { timeout(WRITE, self.device.disconnect()).await });
     }

@@ -4,9 +4,9 @@
 //!   accept: advertise ─▶ StartNotify: a connection ─▶ WriteValue, Value changed, … ─▶ StopNotify
 //! ```
 //!
-//! BlueZ says neither when a central connects nor when it leaves, but when notifications begin and
-//! end, which is all that SMP needs. One central is served at a time: notifications go to every
-//! central that has asked for them.
+//! BlueZ does not report when a central connects or leaves, but when notifications begin and end,
+//! which is all that SMP needs. One central is served at a time, because notifications go to every
+//! central that has requested them.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,15 +34,15 @@ const MANAGER: &str = "org.bluez.GattManager1";
 const ADVERTISING: &str = "org.bluez.LEAdvertisingManager1";
 const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
-/// The path of the application on the bus; its parts are below.
+/// The path of the application on the bus; the paths of its parts begin with it.
 const APPLICATION: &str = "/anysmp";
 const SERVICE_PATH: &str = "/anysmp/service0";
 const CHARACTERISTIC_PATH: &str = "/anysmp/service0/char0";
 const ADVERTISEMENT_PATH: &str = "/anysmp/advertisement0";
 
-/// The time that a call of BlueZ may take.
+/// The time that a call to BlueZ may take.
 const CALL: Duration = Duration::from_secs(10);
-/// The time that the last notification may take to be sent, before the connection is ended.
+/// The time allowed for sending the last notification before the connection is ended.
 const LAST: Duration = Duration::from_millis(100);
 
 /// Registers the service, and waits for centrals, which see it as `name`.
@@ -64,7 +64,7 @@ pub fn listen(name: &str) -> io::Result<Listener> {
     Ok(Listener::Function(Box::new(accept), name.to_owned()))
 }
 
-/// The reason why there is no device.
+/// The reason why the device could not start.
 enum Start {
     Bus(dbus::Error),
     NoAdapter,
@@ -100,7 +100,7 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
         (interfaces.contains_key(MANAGER) && interfaces.contains_key(ADVERTISING)).then_some(path)
     };
     let adapter = objects.into_iter().filter_map(can_play).min().ok_or(Start::NoAdapter)?;
-    // This user may not be allowed to switch an adapter, which may be on already.
+    // This user may not be allowed to switch an adapter on, but it may be on already.
     let proxy = Proxy::new(BLUEZ, adapter.clone(), CALL, bus.clone());
     if !proxy.get::<bool>("org.bluez.Adapter1", "Powered").await? {
         proxy.set("org.bluez.Adapter1", "Powered", true).await?;
@@ -114,7 +114,7 @@ async fn begin(state: &Shared, name: &str) -> Result<(Arc<SyncConnection>, Path<
 struct State {
     /// The channel that announces new ones; `None` once the bus or BlueZ is gone.
     opened: Option<Sender<Receiver<Vec<u8>>>>,
-    /// The channel for the values that a central writes.
+    /// The channel for the values written by a central.
     pieces: Option<Sender<Vec<u8>>>,
     /// The central that writes them.
     central: Option<Path<'static>>,
@@ -219,7 +219,7 @@ fn export(bus: &SyncConnection, state: &Shared, name: &str) {
     let objects = Mutex::new(objects);
     let answer = move |message: Message, bus: &SyncConnection| {
         let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
-        // An error would mean that the message is no method call.
+        // An error would mean that the message is not a method call.
         let _ = objects.handle_message(message, bus);
         true
     };
@@ -264,8 +264,8 @@ impl Radio {
     }
 }
 
-/// A connection, as long as notifications are on. Each read returns one value that was written,
-/// each write sends one notification.
+/// A connection, which lasts as long as notifications are on. Each read returns one value that was
+/// written, each write sends one notification.
 struct Session {
     radio: Arc<Radio>,
     pieces: Pieces,
@@ -304,7 +304,7 @@ impl Ready for Session {
 }
 
 impl Drop for Session {
-    /// The device goes off the air, as at a reset; a central that is still there notices.
+    /// The device goes off the air, as at a reset; a central that is still connected notices.
     fn drop(&mut self) {
         let path = (Path::from(ADVERTISEMENT_PATH),);
         let _ = self.radio.call(self.radio.adapter.clone(), ADVERTISING, "UnregisterAdvertisement", path);

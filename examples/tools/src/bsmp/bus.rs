@@ -2,7 +2,7 @@
 //! noise and silence.
 //!
 //! The unit of time is half a character. Everything happens while the master waits: each `read` of
-//! its port moves the bus on until a byte arrives or a tick has passed.
+//! its port advances the bus until a byte arrives or a tick has passed.
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
 #![allow(
     clippy::indexing_slicing,
@@ -27,7 +27,7 @@ use super::device::Device;
 
 type Bytes = Rc<RefCell<VecDeque<u8>>>;
 
-/// The time since the clock of a port was last asked.
+/// The time since the clock of a port was last read.
 fn lap(steps: &Cell<u64>, asked: &mut u64, step: Duration) -> Duration {
     let passed = steps.get() - std::mem::replace(asked, steps.get());
     step * u32::try_from(passed).unwrap_or(u32::MAX)
@@ -42,7 +42,7 @@ fn drain(queue: &Bytes, buf: &mut [u8]) -> Option<usize> {
     (length > 0).then_some(length)
 }
 
-/// A node with its line: the state of a firmware's main loop that never waits.
+/// A node with its line: the state of a firmware main loop that never waits.
 struct Station {
     node: Node<'static, Device>,
     line: Line<'static, Packet<'static>>,
@@ -85,14 +85,14 @@ impl Station {
     }
 }
 
-/// The sender, and the bytes that it has left. A character takes two steps; its byte arrives after
-/// the second.
+/// The sender, and the bytes that it has still to send. A character takes two steps; its byte
+/// arrives after the second.
 struct Wire {
     queue: Bytes,
     /// True once half of the first byte has passed.
     half: bool,
     /// The bytes sent and the bytes that arrived since this sender began, to see whether the noise
-    /// has made another valid packet of them.
+    /// has turned them into another valid packet.
     sent: Vec<u8>,
     arrived: Vec<u8>,
 }
@@ -118,7 +118,7 @@ struct Inner {
 pub struct Bus(Rc<RefCell<Inner>>);
 
 impl Bus {
-    /// A bus without nodes. The seed decides what the noise damages.
+    /// A bus without nodes. The seed determines which bits the noise flips.
     pub fn new(baud: u32, seed: u64) -> Self {
         Self(Rc::new(RefCell::new(Inner {
             baud,
@@ -193,8 +193,8 @@ impl Bus {
         look(self.0.borrow_mut().stations[index].node.server().entities())
     }
 
-    /// Returns the number of damaged transmissions, and of those among them that no 8-bit sum can
-    /// tell from good ones.
+    /// Returns the number of damaged transmissions, and the number of those that no 8-bit sum can
+    /// distinguish from good ones.
     pub fn damage(&self) -> (u64, u64) {
         let inner = self.0.borrow();
         (inner.damaged, inner.undetectable)
@@ -219,7 +219,7 @@ impl Wire {
         Self { queue, half: false, sent: Vec::new(), arrived: Vec::new() }
     }
 
-    /// Moves on by half a character; returns the byte that is complete.
+    /// Advances by half a character; returns the byte that is complete, if any.
     fn advance(&mut self) -> Option<u8> {
         let mut queue = self.queue.borrow_mut();
         if queue.is_empty() {
@@ -233,7 +233,7 @@ impl Wire {
         self.queue.borrow().is_empty()
     }
 
-    /// Judges a transmission that has ended.
+    /// Judges a transmission that has ended: is it damaged, and is its sum good all the same?
     fn judge(&mut self) -> (bool, bool) {
         let damaged = self.sent != self.arrived;
         let sum = self.arrived.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
@@ -296,12 +296,12 @@ impl Inner {
     }
 }
 
-/// The port of the master, whose reads move the bus on.
+/// The port of the master, whose reads advance the bus.
 pub struct MasterPort {
     bus: Bus,
     /// The length of a tick.
     steps: u32,
-    /// The position of the bus when the master's clock was last asked.
+    /// The position of the bus when the master's clock was last read.
     asked: u64,
 }
 

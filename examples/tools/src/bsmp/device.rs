@@ -56,10 +56,10 @@ pub enum Behaviour {
     Supply,
 }
 
-/// The values and blocks of the entities of a [`Setup`], and how the device behaves.
+/// The values and blocks of the entities of a [`Setup`], and the behaviour of the device.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
-    /// The functions that it has.
+    /// The behaviour of its functions, and of its values over time.
     pub behaviour: Behaviour,
     /// The value of each variable.
     pub values: Vec<Vec<u8>>,
@@ -69,7 +69,7 @@ pub struct Device {
     pub checksums: Vec<Digest>,
     /// Every access to a variable is refused.
     pub busy: bool,
-    /// The first byte of a variable grows by 1 each time that it is read.
+    /// The first byte of a variable grows by 1 with each read.
     pub counting: bool,
     /// The events so far, as `R[0]` and `W[0,2]`.
     pub events: Vec<String>,
@@ -128,14 +128,14 @@ impl Setup {
         (setup, device)
     }
 
-    /// `count` variables of `size` bytes, each byte of which is the id; nothing else.
+    /// Makes `count` variables of `size` bytes, each byte of which is the id; nothing else.
     pub fn uniform(count: u8, size: u8, writable: bool) -> (Self, Device) {
         let setup = Self { variables: vec![Variable { size, writable }; count.into()], ..Self::default() };
         let values = (0..count).map(|id| vec![id; size.into()]).collect();
         (setup, Device { values, ..Device::default() })
     }
 
-    /// Variables of these sizes with zeros; nothing else.
+    /// Makes variables of these sizes, filled with zeros; nothing else.
     pub fn zeroed(sizes: &[u8], writable: bool) -> (Self, Device) {
         let variables = sizes.iter().map(|&size| Variable { size, writable }).collect();
         let values = sizes.iter().map(|&size| vec![0; size.into()]).collect();
@@ -143,8 +143,8 @@ impl Setup {
     }
 
     /// A power supply: its variables have the [`SUPPLY_NAMES`], floats are little endian. Curve 0
-    /// is the waveform that it plays, curve 1 what it has recorded. Function 0 switches it on, 1
-    /// off; 2 takes a set-point and returns the former one.
+    /// is the waveform that it plays, curve 1 the one that it has recorded. Function 0 switches it
+    /// on, 1 off; 2 accepts a set-point and returns the previous one.
     pub fn supply() -> (Self, Device) {
         let f32 = |value: f32| value.to_le_bytes().to_vec();
         let values = [
@@ -179,7 +179,7 @@ impl Setup {
         (setup, device)
     }
 
-    /// The table of entities that a server is made of.
+    /// Returns the table of entities for a server.
     pub fn table(&self) -> Table<'_> {
         Table::new(&self.variables, &self.curves, &self.functions).expect("the setup keeps the limits")
     }
@@ -195,7 +195,7 @@ impl Device {
         self.values[id].as_slice().try_into().map_or(f32::NAN, f32::from_le_bytes)
     }
 
-    /// Moves the current of the supply closer to the set-point, each time it is read.
+    /// Moves the current of the supply closer to the set-point with every read.
     fn follow(&mut self) {
         let target = if self.values[0][0] == 1 { self.float(1) } else { 0.0 };
         let current = self.float(3) + (target - self.float(3)) * 0.75;
@@ -219,7 +219,7 @@ impl Device {
     }
 
     fn event(&mut self, kind: char, members: &Members) {
-        // Old events are never looked at.
+        // Bounds the list: the events of a long run are not read.
         self.events.truncate(1000);
         let ids: Vec<_> = members.iter().map(|id| id.to_string()).collect();
         self.events.push(format!("{kind}[{}]", ids.join(",")));

@@ -1,5 +1,6 @@
 //! A simulated power supply of Sirius' type FBP: the variables, curves and functions that `pydrs`
-//! 2.3.2 and `siriuspy` 2.105.0 expect. Blocks of its curves are always whole, as in its firmware.
+//! 2.3.2 and `siriuspy` 2.105.0 expect. As in its firmware, its curves consist of whole blocks
+//! only.
 
 #![expect(
     clippy::indexing_slicing,
@@ -53,7 +54,7 @@ const SIZES: [u8; 74] = {
     sizes
 };
 
-/// The input and the output of each function in bytes.
+/// The lengths of the input and the output of each function, in bytes.
 const FUNCTIONS: [(u8, u8); 44] = [
     (0, 1), // switch on
     (0, 1), // switch off
@@ -134,7 +135,7 @@ pub struct Fbp {
     curves: Vec<Vec<u8>>,
     checksums: [Digest; 3],
     parameters: BTreeMap<(u16, u16), f32>,
-    /// Since when the current of the load moves about the set point, if it does.
+    /// The time since which the current of the load has moved around the set point, if it does.
     waves: Option<Instant>,
 }
 
@@ -161,7 +162,7 @@ impl Default for Fbp {
 }
 
 impl Fbp {
-    /// Switches it on at 3.5 A, with a current that moves slowly about the set point.
+    /// Switches it on at 3.5 A, with a current that moves slowly around the set point.
     #[must_use]
     pub fn with_waves(mut self) -> Self {
         self.waves = Some(Instant::now());

@@ -1,4 +1,4 @@
-//! Serving a simulated node, in each form of its packets.
+//! Serves a simulated node with any framing of its packets.
 
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -20,8 +20,8 @@ use crate::port::{Listener, Pipe, Port, complain, is_over};
 /// The time that a network may take between two parts of a packet.
 pub const CUT: Duration = Duration::from_millis(500);
 
-/// The longest buffer that a link can use. The largest packet is a block of 65,520 bytes, 65,528 in
-/// all.
+/// The longest buffer that a link can use. The largest packet is a block of 65,520 bytes: 65,528
+/// bytes in all.
 pub const LARGEST: usize = 65_535;
 
 /// The framing of messages.
@@ -41,7 +41,7 @@ pub enum Framing {
 ///
 /// # Errors
 ///
-/// If a buffer is too small, which is a mistake of ours.
+/// If a buffer is too small, which would be a bug of this program.
 pub fn serve(
     listener: &mut Listener,
     framing: Framing,
@@ -68,7 +68,7 @@ pub fn serve(
     if framing == Framing::Packet {
         while let Some(port) = listener.accept() {
             let framing = if carrier == Carrier::Serial {
-                // A host sees too little of the silence between two packets.
+                // A host does not see enough of the silence between two packets.
                 Packet::new(&mut buffer, gap(115_200)).with_early_delivery()
             } else {
                 Packet::new(&mut buffer, CUT).with_stream_carrier()
@@ -106,7 +106,8 @@ pub enum Carrier {
 /// Serves one master until it leaves.
 fn session<F: anysmp::framing::Framing>(port: Port, framing: F, service: &mut impl Service) -> Result<(), SizeError> {
     let sizes = framing.sizes();
-    // Sends an answer in one write, since pydrs takes the result of one `recv` for all of it.
+    // Sends an answer in one write, because pydrs takes the result of one `recv` for the whole
+    // answer.
     let out = framing.max_encoded_len(sizes.message);
     let mut memory = vec![0; sizes.message + out + sizes.read];
     let mut link = Link::new(port, framing, Buffers::split(&mut memory).with_out(out))?;

@@ -1,4 +1,4 @@
-//! A simulated greenhouse for S3MP: temperature, humidity and light that move by themselves, a
+//! A simulated greenhouse for S3MP: temperature, humidity and light that change by themselves, a
 //! heater, a label.
 
 #![expect(clippy::cast_possible_truncation, reason = "a simulation on a host, whose values stay in their ranges")]
@@ -22,7 +22,7 @@ const HUMIDITY: Address = Address(2);
 const RELAY: Address = Address(3);
 const LABEL: Address = Address(4);
 
-/// The time from one move of the air to the next.
+/// The time from one change of the air to the next.
 const BREATH: Duration = Duration::from_millis(250);
 
 /// The label at start.
@@ -147,8 +147,8 @@ impl Resources for Greenhouse {
     }
 }
 
-/// Serves one port while it lasts and `power` is on, and returns it if it still lasts then; starts
-/// the greenhouse again when the master asks for it.
+/// Serves one port while it is open and `power` is on, and returns the port if it is still open
+/// then; starts the greenhouse again when the master requests it.
 pub fn serve(
     slave: &mut Slave<Greenhouse>,
     port: Port,

@@ -16,7 +16,7 @@ impl Clock {
         Self { seconds: i64::try_from(since).unwrap_or(0), set: Instant::now() }
     }
 
-    /// Sets the clock; false if the text is no date.
+    /// Sets the clock; returns false if the text is not a date.
     pub fn set(&mut self, text: &str) -> bool {
         let Some(seconds) = parse(text) else { return false };
         *self = Self { seconds, set: Instant::now() };
@@ -31,8 +31,8 @@ impl Clock {
 }
 
 /// Converts date and time to UTC, as devices keep it: `2026-11-20T21:53:18`, with a fraction and
-/// with a zone (`Z`, `+01:00`, `+0100`, `+01`) if need be. Without a zone it is taken for UTC.
-/// `None` if it has another shape, or is no date.
+/// with a zone (`Z`, `+01:00`, `+0100`, `+01`) if necessary. Without a zone it is assumed to be
+/// UTC. `None` if it has another form or is not a date.
 #[must_use]
 pub fn to_utc(text: &str) -> Option<String> {
     const SHAPE: &str = "0000-00-00T00:00:00";

@@ -1,4 +1,4 @@
-//! The commands of SMP by number: the one table of names, for `smp decode`, for `--verbose`, for
+//! The commands of SMP by number: the only table of names, for `smp decode`, for `--verbose`, for
 //! the dissector of Wireshark, and for the test that compares README's table with the crate.
 
 use anysmp::smp::{Group, Op, Request, enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
@@ -69,8 +69,8 @@ commands! {
     zephyr::EraseStorage: "erase storage",
 }
 
-/// The name of a command, if it is one that the crate has. A file is downloaded and uploaded by the
-/// same number, so the op counts; of a command that has one op, some clients send the other.
+/// The name of a command, if the crate has it. Download and upload of a file have the same number,
+/// so the op counts; for a command with only one op, some clients send the other one.
 pub fn name(group: Group, command: u8, op: Op) -> Option<&'static str> {
     let mut its = COMMANDS.iter().filter(|entry| (entry.0, entry.1) == (group, command));
     its.clone().find(|entry| entry.3 == op).or_else(|| its.next()).map(|entry| entry.2)

@@ -5,9 +5,9 @@
 //!   boot ─▶ life: accept a client, serve it, until a reset ─▶ 400 ms of deafness ─▶ boot ─▶ …
 //! ```
 //!
-//! The state on the stack of [`Device::run`]'s loop is the device's RAM and gone after a reset; its
-//! fields are the flash and the battery-backed clock. The connection outlives a reset, as a UART
-//! does.
+//! The state on the stack of the loop in [`Device::run`] is the device's RAM, which is lost at a
+//! reset; its fields are the flash and the battery-backed clock. The connection outlives a reset,
+//! as a UART does.
 
 mod board;
 mod groups;
@@ -142,7 +142,7 @@ impl Device {
     /// Runs until the listener has no more clients.
     pub fn run(mut self, listener: &mut Listener) -> Result<(), Failure> {
         let mut port = None;
-        // If a loader has the slots, assume that it was asked for.
+        // If a loader owns the slots, assume that it was requested.
         let mut is_loader_wanted = true;
         loop {
             let Options { board, crashing, .. } = self.options;
@@ -164,7 +164,7 @@ impl Device {
                 std::thread::sleep(DEAF);
             }
             while let (Some(port), true) = (&mut port, Instant::now() < deaf) {
-                // The end of the connection will be noticed later.
+                // The end of the connection is noticed later.
                 if let Ok(0) = port.read(&mut [0; 256]) {
                     std::thread::sleep(TICK);
                 }
@@ -172,8 +172,8 @@ impl Device {
         }
     }
 
-    /// Runs one life, from a boot to the next reset, whose boot mode is returned; `None` when there
-    /// are no more clients.
+    /// Runs one life, from a boot to the next reset. Returns the boot mode of that reset, or `None`
+    /// when there are no more clients.
     fn live(&mut self, port: &mut Option<Port>, listener: &mut Listener) -> Result<Option<u8>, Failure> {
         let options = self.options;
         let (mut pairs, mut work) = (options.board.pairs(self.runs), [0; board::WORK]);
@@ -229,15 +229,15 @@ fn silence(port: &mut Option<Port>, listener: &mut Listener) {
     }
 }
 
-/// Serves one client; returns the boot mode when it asks for a reset, `None` when it goes away.
+/// Serves one client; returns the boot mode when it requests a reset, `None` when it leaves.
 fn talk<F: Framing>(
     port: &mut Port,
     framing: F,
     server: &mut Server<Firmware<'_>, AllowAll, Answers<'_>>,
     options: Options,
 ) -> Option<u8> {
-    // A response has to fit a buffer just as a request does. If any framing may come, the request
-    // is that of a raw client, which fills the buffer.
+    // A response has to fit a buffer just as a request does. If any framing is accepted, the limit
+    // is a request from a raw client, which fills the buffer.
     let overhead = if options.wire == Wire::Auto { 0 } else { F::OVERHEAD };
     let tx = (options.buf_size as usize).saturating_sub(overhead);
     let mut memory = vec![0; tx + DATAGRAM + DATAGRAM];
@@ -266,14 +266,14 @@ fn talk<F: Framing>(
             Ok(After::Nothing) => {}
             Ok(After::Reset { mode, .. }) => return Some(mode),
             Err(LinkError::Closed) => return None,
-            // The response cannot be framed: its client gets none.
+            // The response cannot be framed, so its client receives none.
             Err(LinkError::Framing(_) | LinkError::BufferFull) => {}
             Err(error) => complain(&error),
         }
     }
 }
 
-/// The output of a link beside the exchange.
+/// The output of a link besides the exchange.
 #[derive(Default)]
 struct Beside {
     /// Keys that were typed on the console between the frames.
@@ -293,7 +293,7 @@ impl Sink for &Beside {
     }
 }
 
-/// Takes the whole lines out of the keys that were typed; a line that grows too long is dropped.
+/// Removes the whole lines from the keys that were typed; a line that grows too long is dropped.
 fn lines(typed: &mut Vec<u8>) -> Vec<String> {
     const LONGEST: usize = 256;
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! The board of the simulated device: its boot loader, the slots in its flash, and what they hold
+//! The board of the simulated device: its boot loader, the slots in its flash, and their contents
 //! when it leaves the factory.
 
 use anysmp::mcuboot::build::Builder;
@@ -89,7 +89,7 @@ impl Mode {
         }
     }
 
-    /// Returns true if a program beside the application has the slots.
+    /// Returns true if a program beside the application owns the slots.
     const fn has_loader(self) -> bool {
         matches!(self, Self::FirmwareUpdater | Self::SingleSlot)
     }
@@ -102,7 +102,7 @@ impl Mode {
         matches!(self, Self::DirectXip | Self::DirectXipRevert)
     }
 
-    /// Returns true if an image is on trial where it is started.
+    /// Returns true if an image on trial reverts where it lies, without a swap.
     const fn reverts_in_place(self) -> bool {
         matches!(self, Self::DirectXipRevert | Self::RamLoadRevert)
     }
@@ -180,7 +180,7 @@ pub(super) enum Runs {
 }
 
 impl Board {
-    /// Returns the reason why no such board can be built.
+    /// Returns the reason why such a board cannot be built, if there is one.
     pub const fn fault(&self) -> Option<&'static str> {
         if self.has_two() && self.mode.has_loader() {
             Some("an updater or a recovery loader has one image here: --images 1")
@@ -331,7 +331,7 @@ impl Board {
         }
     }
 
-    /// Returns true if an image was started that a reset takes back.
+    /// Returns true if the started image would be reverted by a reset.
     fn is_trial(&self, before: Runs, image: usize, boot: Boot) -> bool {
         match (boot, before) {
             (Boot::Swapped(SwapType::Test), _) => self.mode != Mode::OverwriteOnly,
@@ -373,7 +373,7 @@ impl Board {
         }
     }
 
-    /// The pairs of slots, as seen by the program that has them.
+    /// The pairs of slots, as seen by the program that owns them.
     pub(super) fn pairs(&self, runs: Runs) -> Vec<Pair> {
         if self.mode == Mode::SingleSlot {
             return vec![Pair::single(Self::slot_of(0, Slot::Primary))];
@@ -416,8 +416,8 @@ impl Board {
         }
     }
 
-    /// Makes a digest for slots in which the encrypted images that were moved to where they run
-    /// count as decrypted.
+    /// Makes a digest for slots in which encrypted images count as decrypted if they were moved to
+    /// where they run.
     fn decrypted<D: Digest>(&self, memory: &[u8], mut digest: D) -> Decrypted<D> {
         let mut known = Vec::new();
         let moved = if self.mode.loads_to_ram() { 0 } else { usize::from(self.images) };
@@ -477,7 +477,7 @@ pub(super) trait Images {
     fn answer(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer;
 }
 
-/// A program that has the slots.
+/// A program that owns the slots.
 struct Served<'d, D> {
     slots: Slots<'d, D, Guard>,
     flash: Flash<'d>,
@@ -510,8 +510,8 @@ impl Images for Application {
     }
 }
 
-/// A digest for which some encrypted images have the hash of the plain ones. There is no key here;
-/// a boot loader that has it leaves the plain image where it runs.
+/// A digest that gives some encrypted images the hash of the plain ones. There is no key here; a
+/// boot loader that has one leaves the plain image where it runs.
 struct Decrypted<D> {
     digest: D,
     /// The hash of the contents in flash, and that of the plain image.

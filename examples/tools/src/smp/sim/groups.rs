@@ -1,5 +1,5 @@
-//! The groups that the simulated device serves beside OS and images: statistics, settings, files, a
-//! shell, enumeration, storage.
+//! The groups that the simulated device serves besides OS and images: statistics, settings, files,
+//! a shell, enumeration, storage.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use anysmp::smp::{Empty, Error, Op, enumeration, error, fs, zephyr};
 
 /// The root of the files.
 const ROOT: &str = "/lfs1";
-/// The bytes of files that there is room for.
+/// The room for files, in bytes.
 const DISK: usize = 16 << 20;
 
 /// The groups served, for enumeration: group, name, highest command plus 1.
@@ -33,7 +33,7 @@ const SERVED: [(u16, &str, u32); 8] = [
 /// Settings by name.
 type Map = BTreeMap<String, Vec<u8>>;
 
-/// The contents of flash beside the images: they outlive a reset.
+/// The contents of flash besides the images; they outlive a reset.
 pub(super) struct Storage {
     /// The settings that were saved.
     saved: Map,
@@ -53,13 +53,13 @@ impl Storage {
     }
 }
 
-/// The groups of one life of the device.
+/// The groups during one life of the device.
 pub(super) struct Groups<'d> {
     values: Values<'d>,
     files: fs::Store<'d, Disk<'d>>,
     prompt: Prompt,
     boots: u32,
-    /// Requests to read, requests to write.
+    /// The numbers of requests to read, and of requests to write.
     requests: [u64; 2],
     /// The counters of the link.
     pub link: Counters,
@@ -111,7 +111,7 @@ impl<'d> Groups<'d> {
     }
 
     pub(super) fn shell(&mut self, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
-        /// The length of a response beside the output: the map, its keys, and the widest numbers.
+        /// The length of a response besides the output: the map, its keys, and the widest numbers.
         const OVERHEAD: usize = 1 + (2 + 3) + (4 + 5);
         let (mut line, mut output) = ([0; 256], vec![0; reply.room().saturating_sub(OVERHEAD).min(1024)]);
         shell::dispatch(&mut shell::Runner::new(&mut self.prompt, &mut line, &mut output), incoming, reply)
@@ -128,7 +128,7 @@ impl<'d> Groups<'d> {
         zephyr::dispatch(&mut self.values, incoming, reply)
     }
 
-    /// Runs a line that was typed on the console; returns the output.
+    /// Runs a line that was typed on the console; returns its output.
     pub(super) fn console(&self, line: &str) -> String {
         let mut output = String::new();
         self.prompt.run(line, &mut output);
