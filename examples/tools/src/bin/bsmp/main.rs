@@ -100,7 +100,7 @@ fn framing(cli: &Cli, place: &Place) -> Option<Framing> {
     Some(cli.link.framing.unwrap_or(if place.is_serial() { Framing::Packet } else { Framing::Raw }))
 }
 
-/// Returns true if messages have the address of a node.
+/// Returns true if messages carry the address of a node.
 fn has_addresses(cli: &Cli, place: &Place) -> bool {
     framing(cli, place).is_some_and(|framing| framing != Framing::Raw)
 }
@@ -158,7 +158,7 @@ fn with(cli: &Cli, place: &Place, addresses: &[Address], about: Description, job
     let port = place.open()?;
     let mut message = vec![0; LARGEST];
     let trace = Trace::bsmp(cli.output.verbose, has_addresses(cli, place));
-    // The bridge gives up before we do.
+    // The bridge gives up before this program does.
     let time = client.timeout() / 2;
     macro_rules! over {
         ($framing:expr) => {{
@@ -174,7 +174,7 @@ fn with(cli: &Cli, place: &Place, addresses: &[Address], about: Description, job
         Some(Framing::Raw) => over!(Counted::<Head3>::new(&mut message)),
         Some(Framing::Bridge) => over!(Bridge::<WithId>::new(&mut message, time)),
         Some(Framing::BridgeWithoutId) => over!(Bridge::<WithoutId>::new(&mut message, time)),
-        // A host sees too little of the silence between two packets.
+        // A host does not see enough of the silence between two packets.
         Some(Framing::Packet) if place.is_serial() => {
             over!(Packet::new(&mut message, gap(link.endpoint.baud)).with_early_delivery().with_echo(Echo::Master))
         }

@@ -36,10 +36,10 @@ use crate::show::{checksum, hex, kind, show_all, show_curves, show_functions, sh
 
 type Outcome<T> = Result<T, Failure>;
 
-/// A routine ends by itself here, or by an error of the link.
+/// A routine ends by itself here, or with an error of the link.
 const STOPPED: &str = "the transfer has stopped";
 
-/// A link, the client behind it, and how to show results.
+/// A link, the client that uses it, and the way to show results.
 pub struct Master<'b, P, F: Framing> {
     pub link: Link<'b, P, F, Trace>,
     pub client: Client,
@@ -60,7 +60,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         self.json
     }
 
-    /// Shows and reads values as `about` says.
+    /// Shows and reads values according to `about`.
     pub fn with_description(self, about: Description) -> Self {
         Self { about, ..self }
     }
@@ -146,7 +146,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         Ok(self.link.call(&mut self.client, request).map_err(of)?.to_vec())
     }
 
-    /// Makes a request that is answered with "done", or by nobody if it goes to many.
+    /// Makes a request that is answered with "done", or not at all if it goes to many nodes.
     pub fn order<R>(&mut self, request: &R) -> Outcome<()>
     where
         R: Request,
@@ -176,7 +176,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         }
     }
 
-    /// Finds out what the node has.
+    /// Discovers the entities of the node.
     pub fn directory(&mut self) -> Outcome<Discovery<'_>> {
         let mut discovery = Discovery::new(self.tables.storage());
         match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(())).map_err(of_link)? {
@@ -224,7 +224,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         Ok(())
     }
 
-    /// The id of a name or a number.
+    /// Returns the id for a name or a number.
     fn id(&self, name: &str) -> Outcome<u8> {
         self.about
             .id(name)
@@ -241,7 +241,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         Ok(())
     }
 
-    /// Shows a value as it is described, else in hex.
+    /// Shows a value as described, otherwise in hex.
     fn show_value(&self, id: u8, bytes: &[u8]) {
         match self.about.of(id) {
             Some(Variable { name, kind, unit, .. }) => {
@@ -269,7 +269,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
                     self.show(json!({ "id": id, "values": hex(&values) }), || println!("{}", hex(&values)));
                     return Ok(());
                 }
-                // With a description, each member is shown by itself.
+                // With a description, each member is shown separately.
                 let members = self.call(&group::Query { id: *id })?;
                 let parts = self.split(members, &values)?;
                 for (id, value) in parts {
@@ -312,7 +312,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         members.iter().map(of).collect::<Option<_>>().ok_or_else(|| Failure::nonsense("a group has an unknown member"))
     }
 
-    /// The bytes of a group, of hex or of values by name.
+    /// The bytes of a group, from hex or from values by name.
     fn joined(&mut self, id: u8, words: &[String]) -> Outcome<Vec<u8>> {
         if !words.iter().any(|word| word.contains('=')) {
             return Ok(words.concat().parse::<Hex>().map_err(invalid)?.0);
@@ -341,7 +341,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         found.ok_or_else(|| Failure::usage(format!("the node has no curve {id}"), "`bsmp curves` lists them."))
     }
 
-    /// Reads at most `blocks` blocks of a curve, from block `first` on, and hands them to `keep`.
+    /// Reads at most `blocks` blocks of a curve, from block `first` on, and passes them to `keep`.
     pub fn download(&mut self, id: u8, (first, blocks): (u16, u32), mut keep: impl FnMut(&[u8])) -> Outcome<()> {
         let curve = self.curve(id)?;
         let bar =
@@ -362,7 +362,7 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
         }
     }
 
-    /// Writes a curve, from its `first` block on.
+    /// Writes a curve, starting with block `first`.
     pub fn upload(&mut self, id: u8, first: u16, source: impl Source) -> Outcome<()> {
         let curve = self.curve(id)?;
         let bar = bar(source.len(), self.json || self.quiet);

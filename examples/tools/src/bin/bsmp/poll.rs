@@ -28,7 +28,7 @@ use crate::failure::{of, of_link, of_protocol};
 use crate::master::Master;
 use crate::show::hex;
 
-/// The pause of a watch after an error of the line that may pass.
+/// The pause of a watch after an error of the line that may be temporary.
 const REST: Duration = Duration::from_millis(100);
 /// The text of a reading without an answer.
 const MISSING: &str = "no answer";
@@ -46,7 +46,7 @@ impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
                 Err(error) if json => println!("{}", json!({ "node": number, "error": error.to_string() })),
                 Err(error) => println!("{number:3}  ({error})"),
             }
-            // Nobody reads any more.
+            // The output is no longer read.
             if anysmp_tools::out::is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         match ended.map_err(of_link)? {
@@ -58,26 +58,26 @@ impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
     }
 }
 
-/// The subject of a reading: a variable, or a group of some.
+/// The subject of a reading: a variable, or a group of variables.
 enum Asked {
     Variable(u8),
     Group { id: u8, members: Vec<(u8, usize)> },
 }
 
-/// Reads many nodes, again and again. It outlives the port.
+/// Reads many nodes repeatedly. It outlives the port.
 pub struct Polling {
     view: View,
     about: Description,
-    /// `None` is the only node, where messages have no address.
+    /// `None` is the only node, if messages have no address.
     nodes: Vec<Option<Address>>,
     ids: Vec<u8>,
     group: Option<u8>,
     interval: Duration,
     started: Instant,
     end: Option<Instant>,
-    /// 0 is no limit.
+    /// 0 means no limit.
     count: u64,
-    /// The counts of the readings over earlier ports.
+    /// The counts of readings over earlier ports.
     earlier: Vec<PollCounters>,
     quiet: bool,
     json: bool,
@@ -98,7 +98,7 @@ fn readings(counters: &PollCounters) -> u64 {
 }
 
 impl Polling {
-    /// Makes the readings that the command line asks for, of the nodes with these addresses; or of
+    /// Makes the readings that the command line requests, of the nodes with these addresses or of
     /// the only one.
     pub fn new(
         output: &Output,
@@ -136,19 +136,19 @@ impl Polling {
         })
     }
 
-    /// Notes an event beside the readings.
+    /// Notes an event besides the readings.
     pub fn note(&mut self, text: &str) {
         self.view.event("note", json!({ "note": text }), text);
     }
 
     /// Returns true if a port that has failed is to be opened again: there was an answer, and there
-    /// is time.
+    /// is time left.
     pub fn may_go_on(&self) -> bool {
         let answered: u64 = self.earlier.iter().map(|node| u64::from(node.answered)).sum();
         answered > 0 && self.end.is_none_or(|end| Instant::now() < end) && anysmp_tools::out::is_open()
     }
 
-    /// Reads over this port, until it fails or enough was read.
+    /// Reads over this port until it fails or enough has been read.
     pub fn run<P: Read<Error = io::Error> + Write + Clock, F: Framing>(
         &mut self,
         master: &mut Master<'_, P, F>,
@@ -166,7 +166,7 @@ impl Polling {
                 rows.push((*node, Asked::Group { id: *id, members: members.clone() }));
             }
             for &id in &self.ids {
-                // An answer of another size is late, or another variable's.
+                // An answer of another size is late, or belongs to another variable.
                 let size = self.about.of(id).and_then(|variable| u8::try_from(variable.kind.size()).ok());
                 polls.push(Poll::variable(place, variable::Read { id, size }, self.interval));
                 rows.push((*node, Asked::Variable(id)));
@@ -225,7 +225,7 @@ impl Polling {
                 Err(error @ (line::Error::Closed | line::Error::Port(_) | line::Error::WriteZero)) => {
                     break Err(of_link(error));
                 }
-                // The error may pass.
+                // The error may be temporary.
                 Err(error) => {
                     self.note(&error.to_string());
                     thread::sleep(REST);
@@ -238,7 +238,7 @@ impl Polling {
         done
     }
 
-    /// The members of a group and their sizes, from the first node that answers: the nodes are of
+    /// The members of a group and their sizes, from the first node that answers: all nodes are of
     /// one kind.
     fn members<P: Read<Error = io::Error> + Write + Clock, F: Framing>(
         &self,

@@ -6,8 +6,7 @@
 //! cargo run --release -p anysmp-tools --bin s3mp-slave -- --tcp 127.0.0.1:4096
 //! ```
 //!
-//! The first line of its output says where it listens: `ready: /dev/pts/3`,
-//! `ready: 127.0.0.1:4096`.
+//! The first line of its output names the endpoint: `ready: /dev/pts/3`, `ready: 127.0.0.1:4096`.
 
 #![allow(clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
 

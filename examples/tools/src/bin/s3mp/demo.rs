@@ -84,7 +84,7 @@ pub(crate) fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// The far end: serves while there is power, and is deaf while there is none.
+/// The far end: serves while there is power, and drops all bytes while there is none.
 fn slave(mut port: Port, power: &AtomicBool) {
     loop {
         let Ok(mut slave) = Slave::new(Greenhouse::new()) else { return };
@@ -93,7 +93,7 @@ fn slave(mut port: Port, power: &AtomicBool) {
             _ => return,
         }
         while !power.load(Ordering::Relaxed) {
-            // Nobody listens: the bytes are lost.
+            // The slave is off: the bytes are lost.
             let _ = port.read(&mut [0; 64]);
         }
     }

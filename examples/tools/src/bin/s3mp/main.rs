@@ -1,4 +1,4 @@
-//! Asks an S3MP slave, or shows what one is like.
+//! A master for an S3MP slave, or a demonstration of one.
 //!
 //! ```text
 //! cargo run --release -p anysmp-tools --bin s3mp -- --simulated watch
@@ -73,7 +73,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         command => return open()?.perform(command),
     };
     let mut watching = Watching::new(&cli.output, args, addresses, reset, about.clone());
-    // A port that fails ends nothing, once it has worked.
+    // Once a port has worked, its failure does not end the watch.
     let ended = loop {
         let done = open().and_then(|mut session| match status {
             Some(status) => watching.watch(&mut session, Duration::from_millis(status)),
@@ -91,7 +91,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     ended
 }
 
-/// A link for the rest of the program's life.
+/// A link for the remaining life of the program.
 fn link(port: Port, trace: Trace) -> Result<Link, Failure> {
     let message = vec![0; USUAL_MESSAGE].leak();
     let memory = vec![0; Lrc::sizes_of(USUAL_MESSAGE).memory()].leak();
@@ -99,8 +99,8 @@ fn link(port: Port, trace: Trace) -> Result<Link, Failure> {
     Ok(link.map_err(|error| Failure::usage(error.to_string(), ""))?.with_sink(trace))
 }
 
-/// A master whose first counter differs from run to run, so that no response to an earlier run is
-/// taken for one to this run.
+/// A master whose first counter differs from run to run, so that a response to an earlier run is
+/// not taken for a response to this one.
 fn master() -> Master {
     let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos());
     Master::new(Counter((nanos >> 10) as u8))

@@ -22,7 +22,7 @@ const SILENT: &str = "Check endpoint and --baud, or give it more time with --tim
 /// The names of addresses.
 pub type Names = Vec<(Address, String)>;
 
-/// A slave that is being talked to.
+/// A conversation with one slave.
 pub struct Session {
     pub link: Link,
     pub master: Master,
@@ -74,7 +74,7 @@ impl Session {
         match command {
             Command::Status => {
                 let boot = self.call(&Status, show::json)?;
-                // Many a slave has no clock.
+                // Many slaves have no clock.
                 let start = if boot.is_null() { String::new() } else { format!(", start {boot}") };
                 self.print(&json!({ "status": "up", "start": boot }), &format!("up{start}"));
             }
@@ -167,7 +167,7 @@ impl Session {
             (_, Ok(number)) => return Ok(Address(number)),
             _ => {}
         }
-        // Names in the description were chosen by the user, so they come first.
+        // Names in the description were chosen by the user, so they take precedence.
         if let Ok(id) = self.about.id(word) {
             return Ok(Address(id));
         }
@@ -223,8 +223,8 @@ impl Session {
     }
 }
 
-/// A value as it is described: name, unit; for programs and for people, or why it is of another
-/// type.
+/// Returns the name and the unit of a value, and the value for programs and for people, or the
+/// reason why its type is not the described one.
 pub fn told(
     about: &Description,
     names: &[(Address, String)],

@@ -3,7 +3,7 @@
 use anysmp::s3mp::value::{self, Value};
 use serde_json::{Map, Value as Json, json};
 
-/// A value as JSON; what JSON has no word for becomes `"hex:…"`.
+/// A value as JSON; a value that JSON cannot express becomes `"hex:…"`.
 pub(crate) fn json(value: Value<'_>) -> Json {
     if let Ok(truth) = value.bool() {
         return truth.into();
@@ -15,7 +15,7 @@ pub(crate) fn json(value: Value<'_>) -> Json {
         return number.into();
     }
     if let Ok(number) = value.f64() {
-        // A single is shown with its own digits, not with those of the nearest double.
+        // An `f32` is shown with its own digits, not with those of the nearest `f64`.
         let short = (number as f32).to_string().parse().unwrap_or(number);
         return json!(if f64::from(number as f32) == number { short } else { number });
     }
@@ -33,11 +33,11 @@ pub(crate) fn json(value: Value<'_>) -> Json {
     }
 }
 
-/// A value as text: as JSON, but text without quotes.
+/// A value as text: as in JSON, but text has no quotes.
 pub(crate) fn plain(value: Value<'_>) -> String {
     match json(value) {
         Json::String(text) => text,
-        // JSON has no word for it.
+        // JSON cannot express it.
         Json::Null if value.f64().is_ok() => value.f64().unwrap_or(f64::NAN).to_string(),
         Json::Null => "-".into(),
         other => other.to_string(),

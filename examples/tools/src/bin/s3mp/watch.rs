@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::session::{Names, Session, of_link, told};
 
-/// The time of one look at the line.
+/// The duration of one look at the line.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The pause of a watch before it looks for a slave again.
@@ -30,14 +30,14 @@ pub struct Watching {
     view: View,
     about: Description,
     names: Names,
-    /// The addresses as the command line names them.
+    /// The addresses as given on the command line.
     words: Vec<String>,
     reset: bool,
     /// True once the user was told that no slave answers.
     is_absent: bool,
     has_worked: bool,
     end: Option<Instant>,
-    /// Readings so far, and at most; 0 is no limit.
+    /// The number of readings so far, and its limit; 0 means no limit.
     read: u64,
     count: u64,
 }
@@ -65,7 +65,7 @@ impl Watching {
     }
 
     /// Returns true if a port that has failed is to be opened again: there was an answer, and there
-    /// is time.
+    /// is time left.
     pub fn may_go_on(&self) -> bool {
         self.has_worked && !self.is_over()
     }
@@ -78,7 +78,7 @@ impl Watching {
         self.view.finish();
     }
 
-    /// Subscribes, then shows what the slave pushes.
+    /// Subscribes, then shows the values that the slave pushes.
     pub fn listen(&mut self, session: &mut Session) -> Result<(), Failure> {
         for address in session.choose(&self.words)? {
             self.names = session.names().to_vec();
@@ -105,7 +105,7 @@ impl Watching {
         Ok(())
     }
 
-    /// Connects, and watches; finds a slave again that was lost.
+    /// Connects and watches; connects again to a slave that was lost.
     pub fn watch(&mut self, session: &mut Session, status: Duration) -> Result<(), Failure> {
         let mut watches = [Watch::NONE; 254];
         let mut chosen = 0;
@@ -131,7 +131,7 @@ impl Watching {
                         let text = format!("no slave answers: {outcome}");
                         self.view.event("absent", json!({}), &text);
                     }
-                    // A slave that responds with something else is not asked without a pause.
+                    // Pause before the next request to a slave that responds with something else.
                     std::thread::sleep(REST);
                     continue;
                 }
@@ -153,7 +153,7 @@ impl Watching {
         Err(Failure::silent("the slave does not answer", remedy))
     }
 
-    /// Runs a routine and shows its events; `None` if it is enough.
+    /// Runs a routine and shows its events; `None` if enough has been read.
     fn run<R>(&mut self, session: &mut Session, routine: &mut R) -> Result<Option<R::Report>, Failure>
     where
         R: for<'m> Routine<Client = Master, Event<'m> = Event<'m>>,

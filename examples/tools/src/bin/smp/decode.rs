@@ -22,11 +22,11 @@ use crate::words::{self, Conversation, Said, Sender};
 use capture::Piece;
 use frames::{Found, Frames};
 
-/// The remedy for a file that is no capture.
+/// The remedy for a file that is not a capture.
 const CAPTURE: &str = "`decode --help` lists the forms of captures.";
 
-/// The silence after a line of hex: long enough to end a packet, and short enough for a frame to go
-/// on.
+/// The silence after a line of hex: long enough to end a packet, and short enough for a frame to
+/// continue.
 const BETWEEN: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// SMP's own port.
@@ -88,7 +88,7 @@ fn decode(report: &mut Report, options: &Decode, pieces: Vec<Piece>) {
     lines.end(|found, sender, place| report.found(&found, sender, place));
 }
 
-/// The framing in which the most bytes have a meaning.
+/// Returns the framing in which the most bytes have a meaning.
 fn fitting(protocol: Protocol, pieces: &[Piece]) -> Framing {
     let lines_of_hex = pieces.iter().any(|piece| piece.place.line.is_some());
     let score = |framing: &Framing| {
@@ -206,7 +206,7 @@ fn is_whole(protocol: Protocol, bytes: &[u8]) -> bool {
 pub struct Place {
     /// The line of hex, from 1 on.
     pub line: Option<usize>,
-    /// The packet of a pcap, from 1 on, its time, and its way.
+    /// The packet of a pcap, from 1 on, its time, and its direction.
     pub packet: Option<(usize, String, String)>,
     /// The time in seconds, for live bytes.
     pub time: Option<String>,
@@ -247,7 +247,7 @@ impl Place {
     }
 }
 
-/// Puts a message in words, of whichever protocol.
+/// Puts a message of any protocol into words.
 pub fn say(
     conversation: &mut Conversation,
     protocol: Protocol,
@@ -262,7 +262,7 @@ pub fn say(
     }
 }
 
-/// The finds that are shown, and their counts.
+/// The finds that are shown, and the counts of all finds.
 pub struct Report {
     output: Output,
     protocol: Protocol,

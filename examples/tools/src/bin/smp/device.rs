@@ -56,8 +56,8 @@ pub enum Endpoint {
 impl Endpoint {
     /// The endpoint that the command line names; the simulated device is started here.
     ///
-    /// Without one there is no default: a script that forgets its port must not "upgrade" a device
-    /// that does not exist.
+    /// If none is named, there is no default: a script that forgets its port must not "upgrade" a
+    /// device that does not exist.
     pub fn new(link: &cli::Link, log: sim::Log) -> Result<Self, Failure> {
         #[cfg(feature = "ble")]
         if let Some(wanted) = link.ble() {
@@ -105,7 +105,8 @@ impl Endpoint {
         })
     }
 
-    /// Returns true if the carrier is one stream of bytes, which may have text beside the messages.
+    /// Returns true if the carrier is a single stream of bytes, which may have text between the
+    /// messages.
     pub const fn is_stream(&self) -> bool {
         matches!(self, Self::Serial(..) | Self::Usb(..) | Self::Tcp(_) | Self::Simulated(_))
     }
@@ -127,9 +128,10 @@ impl Endpoint {
         Failure::Port(io::Error::new(error.kind(), format!("cannot open {name}: {error}")))
     }
 
-    /// Returns true if somebody may have left half a line on the device's console, which the first
-    /// request gives it time to end. Behind TCP there may be a serial line, and a shell on it loses
-    /// a request that comes right after a line feed; nobody else has a simulated device.
+    /// Returns true if another user may have left half a line on the device's console: the first
+    /// request then gives that line time to end. A TCP server may lead to a serial line, and a shell
+    /// on it loses a request that comes right after a line feed; a simulated device has no other
+    /// user.
     fn may_be_in_use(&self) -> bool {
         !matches!(self, Self::Simulated(_))
     }
@@ -160,7 +162,7 @@ fn checked(address: &str) -> Result<String, Failure> {
     options::address(address).map_err(|(text, remedy)| Failure::Usage(text, remedy))
 }
 
-/// Returns true if there is a port after the host; an IPv6 address has colons of its own.
+/// Returns true if there is a port after the host; an IPv6 address itself contains colons.
 fn has_port(host: &str) -> bool {
     match host.rsplit_once(':') {
         Some((front, _)) => !front.contains(':') || front.ends_with(']'),
@@ -182,11 +184,11 @@ pub enum Found<F: Framing> {
     Nothing(Opened),
 }
 
-/// A device that is being talked to.
+/// A device, with the link to it.
 pub struct Device<F: Framing> {
     /// The way in which results are shown.
     pub output: Output,
-    /// The pause with which the user wants a command repeated.
+    /// The pause between the repetitions of a command, if the user requested them.
     pub watch: Option<Duration>,
     /// The number of requests of a transfer that the user wants in flight, if it was given.
     pub window: Option<u8>,
@@ -232,8 +234,8 @@ impl<F: Framing> Device<F> {
         })
     }
 
-    /// Sends a harmless request in version 2, then in version 1. Any response proves the framing, a
-    /// refusal too.
+    /// Sends a harmless request in version 2, then in version 1. Any response proves the framing,
+    /// even a refusal.
     pub fn probe(mut self, cli: &cli::Link, name: &str) -> Result<Found<F>, Failure> {
         let versions = if cli.smp_version == 1 { &[Version::V1][..] } else { &[Version::V2, Version::V1] };
         let asking = self.client.clone().with_timeout(PROBE.min(self.client.timeout())).with_retries(0);
@@ -242,7 +244,7 @@ impl<F: Framing> Device<F> {
             let answer = self.link.call(&mut client, &os::Parameters {}).map(|_| ());
             match answer.map_err(Failure::of::<os::Parameters>) {
                 Ok(()) | Err(Failure::Refused { .. }) => {
-                    // The server may have asked for the other version.
+                    // The server may have requested the other version.
                     let version = client.version();
                     if !journal::is_quiet() {
                         eprintln!("found: {name} framing, SMP version {}", if version == Version::V1 { 1 } else { 2 });
@@ -274,7 +276,7 @@ impl<F: Framing> Device<F> {
         pacing
     }
 
-    /// Notes if the device did not allow the window that was asked for.
+    /// Reports if the device did not allow the requested window.
     pub fn note_window(&self, used: u8, len: u64) {
         // A short file needs no window.
         if let Some(wanted) = self.window
@@ -357,13 +359,13 @@ impl<F: Framing> Device<F> {
     /// Receives the text that the device prints, for this long.
     pub fn listen(&mut self, limit: Duration) -> Result<(), Failure> {
         match self.link.recv(limit) {
-            // A response to a request that was given up.
+            // A response to a request that was abandoned.
             Ok(_) | Err(line::Error::TimedOut) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Runs a job of many exchanges, as far as it gets with this port.
+    /// Runs a job of many exchanges until it ends or this port fails.
     pub fn run<R: Routine<Client = Client>>(
         &mut self,
         routine: &mut R,
@@ -400,8 +402,8 @@ fn open(endpoint: &Endpoint, pace: Option<cli::Pace>) -> io::Result<Port> {
     })
 }
 
-/// Joins port and framing. The buffers are leaked: a program that opens its port a few times in its
-/// life can afford it, and is spared a lifetime everywhere.
+/// Joins port and framing. The buffers are leaked: a program that opens its port only a few times
+/// can afford it, and needs no lifetime for them anywhere.
 fn connect<F: Framing>(
     port: Port,
     framing: fn(&'static mut [u8]) -> F,
@@ -457,10 +459,10 @@ impl Sink for Trace {
     }
 }
 
-/// A request whose response keeps its payload, so that it can be shown as it came.
+/// A request whose response keeps its payload, so that it can be shown as it arrived.
 struct WithPayload<'r, R>(&'r R);
 
-/// A response, decoded and as it came.
+/// A response, decoded and as it arrived.
 pub struct Answer<'m, T> {
     /// The decoded response.
     pub response: T,

@@ -6,8 +6,8 @@
 //!   TLVs:   magic u16, length u16; each: type u8 and a zero, or of a vendor u16; length u16; value
 //! ```
 //!
-//! The device reads these numbers in its own order, so a tool has to as well. Only the file is
-//! read so: it is sent as it is, and hashed as it is.
+//! The device reads these numbers in its own order, so a tool has to do the same. This concerns
+//! only reading: the file is sent and hashed as it is.
 
 use std::borrow::Cow;
 
@@ -18,8 +18,8 @@ const HEADER: usize = 28;
 /// The numbers of the header, by offset and length.
 const NUMBERS: [(usize, usize); 8] = [(0, 4), (4, 4), (8, 2), (10, 2), (12, 4), (16, 4), (22, 2), (24, 4)];
 
-/// Returns the file with its header and the heads of its TLVs in little-endian order, which is what
-/// everything else reads; as it is unless it is an image of the other order.
+/// Returns the file with its header and the heads of its TLVs in little-endian order, in which all
+/// other code reads them; a file that is not a big-endian image is returned as it is.
 pub fn little(file: &[u8]) -> Cow<'_, [u8]> {
     if file.get(..4) != Some(&MAGIC) || file.len() < HEADER {
         return Cow::Borrowed(file);
@@ -41,7 +41,7 @@ pub fn little(file: &[u8]) -> Cow<'_, [u8]> {
         swap(&mut view, at + 2, 2);
         at += 4;
         while at < end && at + 4 <= file.len() {
-            // A type of the format is one byte and a zero in either order.
+            // A standard type is one byte and a zero in either order.
             if number(at + 1, 1) != 0 {
                 swap(&mut view, at, 2);
             }

@@ -34,7 +34,7 @@ pub enum Failure {
     },
     /// The command line is not valid for this device; with a remedy.
     Usage(String, &'static str),
-    /// No answer came.
+    /// No answer arrived.
     TimedOut,
     /// The response is malformed.
     Nonsense(String),
@@ -50,14 +50,14 @@ pub enum Failure {
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),
-    /// A signal ended it; with a remedy, and the exit code.
+    /// A signal ended the program; with a remedy, and the exit code.
     Stopped(String, &'static str, u8),
     /// The failure was shown when it happened; only the exit code is left.
     Shown(u8),
     /// The new image does not run, or is not confirmed.
     NotConfirmed(String),
-    /// A failure of one of several images, or one whose cause is known better than the device says:
-    /// its number, and what to do instead.
+    /// The failure of one of several images, or a failure whose cause is more exact than the
+    /// device's report: the number of the image, the failure, and a better remedy.
     Of(Option<u32>, Box<Self>, Option<&'static str>),
 }
 

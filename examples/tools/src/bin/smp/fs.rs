@@ -94,7 +94,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     }
     let file = if file.is_dir() { file.join(name) } else { file.to_owned() };
     let output = device.output;
-    // A device or a pipe is written to directly; a file beside it would replace it.
+    // A device or a pipe is written to directly: renaming a file to it would replace it.
     if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
         if resume {
             return Err(not_a_file());
@@ -159,7 +159,7 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     Ok(())
 }
 
-/// Downloads into a target that cannot be renamed, as the bytes come.
+/// Downloads into a target that cannot be replaced by renaming, as the bytes arrive.
 fn stream<F: Framing>(
     device: &mut Device<F>,
     path: &str,
@@ -185,18 +185,18 @@ fn stream<F: Framing>(
     Ok(())
 }
 
-/// A download that is not complete: a separate file beside the target.
+/// An incomplete download: a separate file beside the target.
 struct Part {
     file: File,
     path: PathBuf,
-    /// The bytes that it has.
+    /// Its length in bytes.
     len: u64,
     /// True if it is to be kept: only if it has any bytes.
     stays: bool,
 }
 
 impl Part {
-    /// Opens the part beside `target`; with the bytes of an earlier download, if that is to be
+    /// Opens the part beside `target`, with the bytes of an earlier download if that is to be
     /// resumed.
     fn beside(target: &Path, resume: bool) -> std::io::Result<Self> {
         let mut name = target.file_name().ok_or(std::io::ErrorKind::IsADirectory)?.to_owned();
@@ -207,7 +207,7 @@ impl Part {
         Ok(Self { file, path, len, stays: false })
     }
 
-    /// Prepares the download, with the bytes that are here already as its beginning.
+    /// Prepares the download, which begins with the bytes that are already here.
     fn begun<'n>(&self, mut routine: FileDownload<'n>) -> std::io::Result<FileDownload<'n>> {
         let (mut file, mut bytes) = (File::open(&self.path)?, vec![0; 1 << 16]);
         loop {
@@ -225,7 +225,7 @@ impl Part {
         Ok(())
     }
 
-    /// Keeps the part, so that a later download can go on with it.
+    /// Keeps the part, so that a later download can continue it.
     fn left(&mut self, output: Output, failure: Failure) -> Failure {
         self.stays = self.len > 0;
         if self.stays {

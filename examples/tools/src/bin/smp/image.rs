@@ -138,7 +138,7 @@ pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{bytes} bytes in {seconds:.1} s: {:.1} KiB/s", bytes as f64 / seconds.max(0.001) / 1024.0)
 }
 
-/// Returns the one image of a file; of any file at all with `raw`.
+/// Returns the only image of a file; with `raw`, of any file at all.
 fn part(path: &Path, raw: bool, checksum: Option<&Checksum>) -> Result<Part, Failure> {
     if raw {
         let bytes = input::compared(path, checksum)?;
@@ -154,7 +154,7 @@ fn part(path: &Path, raw: bool, checksum: Option<&Checksum>) -> Result<Part, Fai
     }
 }
 
-/// Returns the `image` that an upload has to name to reach the slot with this global number.
+/// Returns the number `image` with which an upload reaches the slot with this global number.
 fn upload_id<F: Framing>(device: &mut Device<F>, slot: u32) -> Result<u32, Failure> {
     let answer = device.call(&SlotInfo {})?;
     let mut images = answer.response.images.iter();

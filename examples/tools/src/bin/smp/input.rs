@@ -21,7 +21,7 @@ pub struct Part {
     pub name: String,
     /// The number of the image, if the file has one.
     pub number: Option<u32>,
-    /// The slot of that image from which alone it can run, if the file names one.
+    /// The only slot of that image from which it can run, if the file names one.
     pub slot: Option<u32>,
     pub bytes: Vec<u8>,
 }
@@ -98,7 +98,7 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Reads a file that has to have this checksum, if one is given.
+/// Reads a file; if a checksum is given, the file must have it.
 pub fn compared(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<u8>, Failure> {
     let bytes = bytes(path)?;
     let ours = Sha256::of(&bytes);
@@ -111,7 +111,7 @@ pub fn compared(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<u8>, Fai
     }
 }
 
-/// Reads the images in a file: one, or all that a package has. Each is checked, so that a
+/// Reads the images in a file: one, or all that a package contains. Each is checked, so that a
 /// contradiction is reported before anything is sent.
 pub fn images(path: &Path, checksum: Option<&Checksum>) -> Result<Vec<Part>, Failure> {
     let mut parts = divided(path, compared(path, checksum)?)?;
@@ -147,7 +147,7 @@ fn divided(path: &Path, bytes: Vec<u8>) -> Result<Vec<Part>, Failure> {
     }
 }
 
-/// Returns the identity of an image whose hash is right; or the fault, and the remedy.
+/// Returns the identity of an image whose hash is correct; otherwise the fault and the remedy.
 fn checked(bytes: &[u8]) -> Result<ImageFile, (String, &'static str)> {
     let kind = Kind::of(bytes);
     if !matches!(kind, Kind::Image | Kind::BigEndian) {
@@ -199,8 +199,8 @@ macro_rules! long {
 long!(Long384, sha2::Sha384, HashKind::Sha384);
 long!(Long512, sha2::Sha512, HashKind::Sha512);
 
-/// The longest gap between two records that is filled: a file that describes several memories is no
-/// image.
+/// The longest gap between two records that is filled: a file that describes several memories is
+/// not an image.
 const GAP: u64 = 0x10_0000;
 
 /// The bytes of an Intel HEX file, from its lowest address on; gaps are filled with 0xFF.

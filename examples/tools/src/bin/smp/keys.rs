@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 
-/// The terminal of the user without its own editing, until this is dropped.
+/// The user's terminal without its own line editing, until this is dropped.
 pub struct Raw {
     #[cfg(unix)]
     before: rustix::termios::Termios,
@@ -64,7 +64,7 @@ pub enum Ended {
     Input,
 }
 
-/// A line that is being edited, and those before it.
+/// A line that is being edited, and the earlier ones.
 #[derive(Default)]
 pub struct Editor {
     /// Keys that were typed before; they come ahead of the terminal's.
@@ -73,9 +73,9 @@ pub struct Editor {
     line: Vec<char>,
     /// The place of the next character.
     at: usize,
-    /// The line of the history that is shown; after the last one, a new one.
+    /// The index of the line of the history that is shown; after the last one, a new line.
     shown: usize,
-    /// The bytes of a key that sends several.
+    /// The bytes so far of a key that sends several.
     pending: Vec<u8>,
 }
 
@@ -134,7 +134,7 @@ impl Editor {
                 self.shown = self.history.len();
                 return Some(Ended::Cancelled);
             }
-            // The key that began this, pressed twice.
+            // The key that began this line, pressed a second time.
             [0x1D] => return Some(Ended::Input),
             [0x04] if self.line.is_empty() => return Some(Ended::Input),
             [0x7F | 0x08] if self.at > 0 => {

@@ -127,7 +127,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let endpoint =
         Endpoint::new(link, if let Command::Terminal { .. } = command { sim::Log::Wire } else { sim::Log::Off })?;
     let framing = match (command, link.framing) {
-        // Only a console has text beside the frames, whether or not a server is there.
+        // Only the console framing allows text beside the frames, whether or not a server is there.
         (Command::Terminal { .. }, cli::Framing::Auto) => cli::Framing::Console,
         (_, framing) => framing,
     };
@@ -171,16 +171,16 @@ fn local(link: &cli::Link, command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Finds out how the device talks, then performs the command.
+/// Finds out which framing the device uses, then performs the command.
 ///
-/// Raw comes first: a raw device that has heard anything else waits for the rest of it. The others
-/// have a preamble. So a raw device that was spoken to in another framing just before is found in
-/// the second round, after it has given that up.
+/// Raw comes first: a raw device that has received anything else waits for the rest of it. The
+/// other framings have a preamble. A raw device that has just received another framing is therefore
+/// found in the second round, after it has given that up.
 fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), Failure> {
     let mut opened = endpoint.opened(link.pace)?;
     for round in 0..=link.retries {
         if round > 0 {
-            // The device counts its silence in its own ticks, from our last byte on.
+            // The device measures the silence in its own ticks, from our last byte on.
             std::thread::sleep(ABANDON * 2);
         }
         opened = match Device::over(link, opened, Counted::<Head8>::new)?.probe(link, "raw")? {
@@ -199,7 +199,7 @@ fn find(link: &cli::Link, endpoint: Endpoint, command: &Command) -> Result<(), F
     Err(Failure::TimedOut)
 }
 
-/// Performs a command, again and again with `--watch`.
+/// Performs a command; with `--watch`, repeatedly.
 fn perform<F: Framing>(device: &mut Device<F>, command: &Command) -> Result<(), Failure> {
     let Some(pause) = device.watch.take() else { return explained(device, command) };
     let reads = matches!(

@@ -1,4 +1,4 @@
-//! Makes an image of a program, as `imgtool sign --pad-header` does without a key.
+//! Makes an image from a program, as `imgtool sign --pad-header` does without a key.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ pub fn perform(output: Output, options: &Make) -> Result<(), Failure> {
         load_address: options.load_addr.unwrap_or(0),
         ..Builder::new(options.version)
     };
-    // Besides header and program there is one hash.
+    // Besides the header and the program there is one hash.
     let mut image = vec![0; usize::from(header_len) + program.len() + 64];
     let len = builder.build(&program, &mut Sha256::new(), &mut image).map_err(|error| senseless(&error))?;
     image.truncate(len);
@@ -88,7 +88,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temporary.keep(path)
 }
 
-/// A file that becomes another one when it is complete, and vanishes otherwise.
+/// A file that replaces another one when it is complete, and is deleted otherwise.
 pub struct Temporary {
     pub file: std::fs::File,
     path: Option<PathBuf>,
@@ -141,8 +141,8 @@ fn is_program(bytes: &[u8]) -> Result<(), (String, &'static str)> {
         return Err((format!("{} bytes are too short for a program", bytes.len()), BINARY));
     };
     const OTHER: &str = "Give the bare program; for a core without this table, --force.";
-    // RAM inside and outside a Cortex-M; the ranges left out are code, peripherals and the core's
-    // own. A stack consists of words.
+    // RAM inside and outside a Cortex-M; the ranges left out belong to code, peripherals and the
+    // core itself. A stack consists of words.
     let is_ram = matches!(
         stack,
         0x1000_0000..=0x3FFF_FFFF | 0x6000_0000..=0x9FFF_FFFF | 0xC000_0000..=0xDFFF_FFFF

@@ -9,7 +9,8 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::output::table;
 
-/// The most responses with entries that are read: a device may never report the end of its log.
+/// The maximum number of responses with entries that are read: a device may never report the end of
+/// its log.
 const ANSWERS: usize = 10_000;
 
 pub fn log<F: Framing>(device: &mut Device<F>, command: &Log) -> Result<(), Failure> {
@@ -41,7 +42,7 @@ pub fn log<F: Framing>(device: &mut Device<F>, command: &Log) -> Result<(), Fail
     Ok(())
 }
 
-/// Shows the entries of one log or of all. A device sends some at a time.
+/// Shows the entries of one log or of all. A device sends only some of them at a time.
 fn show<F: Framing>(device: &mut Device<F>, name: Option<&str>, from: u32) -> Result<(), Failure> {
     let output = device.output;
     let (mut index, mut all) = (from, Vec::new());
@@ -61,7 +62,7 @@ fn show<F: Framing>(device: &mut Device<F>, name: Option<&str>, from: u32) -> Re
             }
         }
         match (answer.response.rc, answer.response.next_index) {
-            // There is more, from a later entry on.
+            // There are more, from a later entry on.
             (Some(1), Some(next)) if next > index => index = next,
             _ => break,
         }

@@ -42,8 +42,8 @@ const PARTS: [(&str, &str); 9] = [
     ("o", "operating system"),
 ];
 
-/// Shows the words as the device sends them, if there is a format; otherwise all parts with their
-/// names. The parts have spaces in them, so each is requested by itself.
+/// Shows the text as the device sends it, if there is a format; otherwise all parts with their
+/// names. The parts contain spaces, so each is requested separately.
 pub fn info<F: Framing>(device: &mut Device<F>, format: Option<&str>) -> Result<(), Failure> {
     let output = device.output;
     let answer = device.call(&os::Info { format: Some(format.unwrap_or("a").into()) })?;
@@ -165,18 +165,19 @@ pub fn reset<F: Framing>(device: &mut Device<F>, force: bool, bootloader: bool) 
     Ok(())
 }
 
-/// The time that a device may take to come back.
+/// The time within which a device has to come back.
 const BACK: Duration = Duration::from_secs(10);
 
 /// Finds out whether a reset without a response has happened. The port often vanishes with the
-/// device, before the response was read; then it comes back, and somebody responds there. If the
-/// port stayed, nothing shows whether the device has reset, so it is asked once more.
+/// device before the response has been read; then the port comes back, and a device responds there.
+/// If the port has stayed, nothing shows whether the device has reset, so the reset is requested
+/// once more.
 fn evidence<F: Framing>(device: &mut Device<F>, request: &os::Reset, failure: &Failure) -> Result<(), Failure> {
     const REMEDY: &str = "Check endpoint and framing; `params` shows whether the device responds.";
     let output = device.output;
     let unknown =
         |text: &str| Failure::Unknown(format!("{text}: it is not known whether the device has reset"), REMEDY);
-    // A refused datagram does not mean that the port has vanished: nobody listens there.
+    // A refused datagram does not mean that the port has vanished: no program listens there.
     let stayed = match failure {
         Failure::Port(error) => error.kind() == ErrorKind::ConnectionRefused,
         failure => matches!(failure, Failure::TimedOut),

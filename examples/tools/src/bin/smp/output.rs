@@ -41,7 +41,7 @@ impl Output {
         Self { aside: true, ..self }
     }
 
-    /// Prints a message on the way, for people only.
+    /// Prints an intermediate message, for people only.
     pub fn note(self, text: &str) {
         crate::journal::line(text);
         if !self.json && !crate::journal::is_quiet() {
@@ -49,7 +49,7 @@ impl Output {
         }
     }
 
-    /// Announces something that was not asked for, to people and to programs.
+    /// Announces something that the user did not request, to people and to programs.
     pub fn warning(self, text: &str) {
         crate::journal::line(&format!("note: {text}"));
         if self.json {
@@ -143,13 +143,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows the number of acknowledged bytes. Prints at most one object in 100 ms.
+    /// Shows the number of acknowledged bytes. Prints at most one object every 100 ms.
     pub fn at(&mut self, bytes: u64) {
         self.bar.set_position(bytes);
         if bytes == self.len || self.logged.elapsed() >= Duration::from_secs(5) {
             self.logged = Instant::now();
             crate::journal::line(&format!("{bytes} of {} bytes", self.len));
-            // Without a bar, a line now and then.
+            // Without a bar, prints a line from time to time.
             if self.bar.is_hidden() && !self.output.json && !crate::journal::is_quiet() && bytes < self.len {
                 eprintln!("{bytes} of {} bytes", self.len);
             }
@@ -160,7 +160,7 @@ impl Progress {
         }
     }
 
-    /// Ends the transfer; returns its seconds.
+    /// Ends the transfer; returns its duration in seconds.
     pub fn finish(&self) -> f64 {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()

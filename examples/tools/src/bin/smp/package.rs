@@ -11,8 +11,8 @@ const ENTRY: [u8; 4] = *b"PK\x01\x02";
 /// The signature of the end.
 const END: [u8; 4] = *b"PK\x05\x06";
 
-/// The images that the manifest of a package names. Where a boot loader starts images in place, it
-/// has a file for each slot of an image.
+/// The images that the manifest of a package names. If a boot loader starts images in place, the
+/// package has a file for each slot of an image.
 pub fn parts(zip: &[u8]) -> Result<Vec<Part>, String> {
     let files = files(zip).ok_or("the archive is damaged")?;
     let of = |name: &str| -> Result<&[u8], String> {
@@ -65,7 +65,7 @@ fn number(value: &Value) -> Option<u32> {
     }
 }
 
-/// Returns the slot from which alone a file can run, 0 or 1 of its image. A file that a boot loader
+/// Returns the only slot from which a file can run, 0 or 1 of its image. A file that a boot loader
 /// moves to where it runs has none.
 fn slot(entry: &Value, image: u32, listed: &[Value]) -> Option<u32> {
     // The number counts the slots of all images.
@@ -77,7 +77,7 @@ fn slot(entry: &Value, image: u32, listed: &[Value]) -> Option<u32> {
         (None, Some(_)) => return Some(1),
         _ => {}
     }
-    // Of two files for different addresses, the lower one is that of the first slot.
+    // Of two files for different addresses, the one with the lower address is for the first slot.
     let address = number(&entry["load_address"])?;
     let its = listed.iter().filter(|other| number(&other["image_index"]).unwrap_or(0) == image);
     let addresses: Vec<u32> = its.filter_map(|other| number(&other["load_address"])).collect();

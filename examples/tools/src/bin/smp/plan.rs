@@ -75,9 +75,9 @@ const LONGEST: u64 = 64 << 20;
 struct Kind<F> {
     name: &'static str,
     framing: fn(&'static mut [u8]) -> F,
-    /// The room that a device needs where it promises buffers of this length.
+    /// The room that a device needs if it promises buffers of this length.
     room: fn(usize) -> usize,
-    /// The frames that carry a message of this length.
+    /// The number of frames that carry a message of this length.
     frames: fn(usize) -> usize,
 }
 
@@ -98,13 +98,13 @@ pub fn perform(output: Output, link: &cli::Link, plan: &Plan) -> Result<(), Fail
     }
 }
 
-/// Returns the image, or as many bytes.
+/// Returns the image in the file of this name, or the given number of bytes.
 fn image_of(size: &str) -> Result<Vec<u8>, Failure> {
     let Ok(len) = size.parse::<u64>() else {
         let path = PathBuf::from(size);
         return match input::images(&path, None) {
             Ok(parts) => Ok(parts.into_iter().flat_map(|part| part.bytes).collect()),
-            // A file that is no image takes as long to upload.
+            // A file that is not an image takes as long to upload.
             Err(Failure::File(..)) => input::bytes(&path),
             Err(failure) => Err(failure),
         };

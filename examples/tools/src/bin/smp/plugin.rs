@@ -11,10 +11,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::cli::Cli;
 use crate::profile;
 
-/// Runs the program that a command line which was not understood may mean.
+/// Runs the program that an unrecognised command line may name.
 ///
-/// It gets the words after its name, and in `SMP_OPTIONS` the endpoint and the link that came
-/// before, so that it can run `smp` in turn. `SMP` is the path of this program.
+/// The program is given the words after its name and, in `SMP_OPTIONS`, the endpoint and the link
+/// that preceded the name, so that it can run `smp` in turn. `SMP` is the path of this program.
 pub fn run(words: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))

@@ -28,7 +28,8 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lists the Bluetooth devices with SMP in reach; with a name or address only those with it.
+/// Lists the Bluetooth devices with SMP within range; with a name or address, only those that have
+/// it.
 #[cfg(feature = "ble")]
 pub fn near(output: Output, wanted: &str) -> Result<(), Failure> {
     /// A device that saves energy advertises itself every second or two.
@@ -59,7 +60,7 @@ pub fn near(output: Output, wanted: &str) -> Result<(), Failure> {
 }
 
 const OPENS: &str = "can be opened";
-/// Shown for a value that is not known.
+/// Shown for an unknown value.
 const NONE: &str = "-";
 
 fn row(port: &SerialPortInfo, baud: u32) -> [String; 3] {

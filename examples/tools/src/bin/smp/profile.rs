@@ -67,7 +67,7 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     let Some(path) = path() else {
         return Err(Failure::Usage("no directory for settings".to_owned(), "Set SMP_CONFIG to a file, or HOME."));
     };
-    // Written beside it first, so that there is always a whole file.
+    // Written to a separate file first, so that there is always a complete one.
     let beside = path.with_extension("new");
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = written.and_then(|()| std::fs::write(&beside, format!("{:#}\n", json!(devices))));
@@ -75,9 +75,8 @@ fn write(devices: &Devices) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Returns the options of the device that the command line names with `-d`, of `SMP_DEVICE`, or
-/// those of `SMP_OPTIONS`, to be put in front of the given ones. The variables count only if no
-/// endpoint is given.
+/// Returns the options to be put in front of the given ones: those of the device named by `-d` or
+/// by `SMP_DEVICE`, or those in `SMP_OPTIONS`. The variables count only if no endpoint is given.
 pub fn added(link: &Link) -> Result<Vec<String>, Failure> {
     let places = [&link.serial, &link.tcp, &link.udp, &link.usb];
     let given = link.simulated || link.ble().is_some() || places.iter().any(|place| place.is_some());

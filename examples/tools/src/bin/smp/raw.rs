@@ -1,4 +1,4 @@
-//! Any request of any group, also of those without a command here.
+//! Any request of any group, including those without a command here.
 
 use anysmp::framing::Framing;
 use anysmp::smp::{Dynamic, Error, Group, Op};

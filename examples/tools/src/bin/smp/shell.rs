@@ -1,4 +1,4 @@
-//! The shell group: one command line, or one after the other.
+//! The shell group: one command line, or several in turn.
 
 use anysmp_tools::{out as print, outln as println};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -34,8 +34,8 @@ fn execute<F: Framing>(device: &mut Device<F>, argv: &[String]) -> Result<(), Fa
     Ok(())
 }
 
-/// Runs line after line until the input ends. A failed or refused command does not end it; a script
-/// whose last command failed has failed, as with any shell.
+/// Runs one line after another until the input ends. A failed or refused command does not end it. A
+/// script whose last command has failed has failed as a whole, as with any shell.
 fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     let output = device.output;
     let is_script = !std::io::stdin().is_terminal();
@@ -48,7 +48,7 @@ fn interact<F: Framing>(device: &mut Device<F>) -> Result<(), Failure> {
     };
     output.note("Lines are run on the device; Ctrl-D ends this.");
     let mut editor = Editor::default();
-    // On a terminal with the usual keys: a history, and a cursor in the line.
+    // On a terminal the usual keys work: a history, and a cursor in the line.
     while std::io::stdin().is_terminal() && !output.json {
         let Some(raw) = Raw::begin() else { break };
         let ended = editor.read("> ").map_err(|error| Failure::Local("the standard input".into(), error))?;
@@ -101,8 +101,8 @@ fn print(text: &str) {
     }
 }
 
-/// Splits a line at its spaces, except between quotes; those stay, since the device parses the line
-/// again.
+/// Splits a line at its spaces, except between quotes. The quotes remain, because the device parses
+/// the line again.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut quote) = (vec![String::new()], None);
     for c in line.trim().chars() {

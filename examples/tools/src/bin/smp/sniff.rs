@@ -18,7 +18,7 @@ struct End {
     port: Port,
     sender: Sender,
     frames: Box<dyn Frames>,
-    /// The time at which the last byte came.
+    /// The time at which the last byte arrived.
     heard: Instant,
 }
 
@@ -52,14 +52,14 @@ pub fn perform(output: Output, baud: u32, options: &Sniff) -> Result<(), Failure
     let mut ends = [end(client, Sender::Client), end(device, Sender::Server)];
     let mut report = Report::new(output, protocol);
     let until = options.duration.map(|duration| began + duration);
-    // A connection through this program goes on even if nobody reads the output any more.
+    // A connection through this program continues even if its output is no longer read.
     let wanted = || !options.listen || anysmp_tools::out::is_open();
     while wanted() && until.is_none_or(|until| Instant::now() < until) {
         let [client, device] = &mut ends;
         let passed = pass(client, (!options.listen).then_some(&mut *device), began, &mut report)
             .and_then(|()| pass(device, (!options.listen).then_some(client), began, &mut report));
         passed.map_err(Failure::Port)?;
-        // Neither end can tell how long the silence will last.
+        // Neither end can predict how long the silence will last.
         std::thread::sleep(Duration::from_micros(500));
     }
     for end in &mut ends {

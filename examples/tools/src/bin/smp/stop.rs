@@ -1,8 +1,8 @@
-//! Ctrl-C, `kill`, and the closing of a terminal end this program at any moment. It reports what it
-//! leaves behind: the progress of a transfer, a marked image, and how to go on.
+//! Ctrl-C, `kill`, and the closing of a terminal can end this program at any moment. It then
+//! reports the state of its job: the progress of a transfer, a marked image, and how to continue.
 //!
-//! The program still dies of the signal, so that a shell sees what it is used to. A signal that is
-//! ignored, as by `nohup` or in the background of a script, stays ignored.
+//! The program still dies of the signal, so that a shell sees the usual result. A signal that is
+//! ignored, for example because of `nohup` or in the background of a script, remains ignored.
 
 use std::sync::Mutex;
 
@@ -18,7 +18,7 @@ pub fn at(text: String, remedy: &'static str) {
     }
 }
 
-/// Clears the note: nothing would have to be reported.
+/// Clears the note: there is nothing to report any more.
 pub fn over() {
     if let Ok(mut under_way) = UNDER_WAY.lock() {
         *under_way = None;
@@ -35,7 +35,7 @@ pub fn begin(output: Output) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let ignored = ignored();
     for (signal, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")] {
-        // If that cannot be found out, only the signals that nobody ignores.
+        // If the mask is unknown, only SIGTERM, which is not usually ignored.
         let is_ours = match ignored {
             Some(mask) => mask >> (signal - 1) & 1 == 0,
             None => signal == SIGTERM,

@@ -1,9 +1,9 @@
 //! The console of the device, while SMP runs on the same wire.
 //!
-//! The output of the device is shown. On a terminal every key is passed on, so that the device's
-//! own completion and history work, Ctrl-C among them; Ctrl-] is ours. Otherwise lines are sent. A
-//! line that begins with a colon, or is typed after Ctrl-], is a command of this program, whose
-//! messages travel between the text.
+//! The output of the device is shown. On a terminal every key is passed on, including Ctrl-C, so
+//! that the device's own completion and history work; only Ctrl-] is ours. Otherwise lines are
+//! sent. A line that begins with a colon, or is typed after Ctrl-], is a command of this program,
+//! whose messages travel between the text.
 
 use anysmp_tools::errln as eprintln;
 use std::io::{BufRead as _, Read as _, Write as _};
@@ -19,9 +19,9 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::keys::{Editor, Ended, Raw};
 
-/// The time for which text is waited for after the input has ended.
+/// The time to wait for text after the input has ended.
 const LINGER: Duration = Duration::from_millis(300);
-/// The time of one look at the line.
+/// The duration of one look at the line.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A line that begins with a colon.
@@ -56,7 +56,7 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
         "Keys go to the device. Ctrl-] and a command of this program, such as `image list`, runs it; Ctrl-] twice ends."
     );
     let (sender, keys) = mpsc::channel();
-    // One key at a time is requested, so that an editor can have the next one.
+    // Keys are requested one at a time, so that an editor can have the next one.
     let (next, wanted) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = [0; 256];
@@ -73,8 +73,8 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
         match keys.try_recv() {
             Ok(pressed) if pressed.is_empty() => break,
             Ok(mut pressed) => {
-                // A paste, or fast typing, brings several keys in one read, ours perhaps among
-                // them.
+                // A paste, or fast typing, brings several keys in one read, possibly with ours
+                // among them.
                 while let Some(at) = pressed.iter().position(|key| *key == OURS) {
                     device.type_keys(pressed.get(..at).unwrap_or_default())?;
                     editor.put_back(pressed.get(at + 1..).unwrap_or_default());
@@ -104,7 +104,7 @@ fn pass_keys<F: Framing>(device: &mut Device<F>, raw: Raw, until: Option<Instant
     Ok(())
 }
 
-/// Sends line after line.
+/// Sends one line after another.
 fn send_lines<F: Framing>(device: &mut Device<F>, mut until: Option<Instant>) -> Result<(), Failure> {
     if !device.output.json {
         eprintln!(

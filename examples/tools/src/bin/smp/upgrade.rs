@@ -1,4 +1,4 @@
-//! The main job: installs new firmware on a device and has it run.
+//! The main job: installs new firmware on a device and starts it.
 
 use anysmp_tools::outln as println;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ use crate::json::hex;
 use crate::output::{Output, Progress};
 use crate::stop;
 
-/// The time for which the simulated device is deaf after a reset, and a bit more.
+/// The time for which the simulated device is deaf after a reset, plus a margin.
 const SIMULATED_REST: Duration = Duration::from_millis(500);
 
 pub fn perform<F: Framing>(device: &mut Device<F>, options: &cli::Upgrade) -> Result<(), Failure> {
@@ -119,8 +119,8 @@ fn parts<F: Framing>(device: &Device<F>, options: &cli::Upgrade) -> Result<Vec<P
     Ok(parts)
 }
 
-/// Refuses one image for two numbers: a mark names an image by its hash only, and a device would
-/// take the first one for both.
+/// Refuses the same image under two numbers: a mark identifies an image only by its hash, and a
+/// device would take the first one for both.
 fn distinct(parts: &[Part]) -> Result<(), Failure> {
     for (at, part) in parts.iter().enumerate() {
         if let Some(same) = parts.iter().take(at).find(|same| hash(same) == hash(part)) {
@@ -158,7 +158,7 @@ fn rows(list: &StateResponse<'_>) -> Vec<Row> {
         .collect()
 }
 
-/// The list of images; `None` from a device that has none.
+/// The list of images; `None` if the device has none.
 fn list<F: Framing>(device: &mut Device<F>) -> Result<Option<Vec<Row>>, Failure> {
     match device.call(&ReadState {}) {
         Ok(answer) => Ok(Some(rows(&answer.response))),
@@ -176,9 +176,9 @@ fn mode<F: Framing>(device: &mut Device<F>) -> Result<Option<i32>, Failure> {
     }
 }
 
-/// Chooses, where a package has a file for each slot of an image, the one that can run from where
-/// the device will write it, and warns about an image that is linked for another address. The
-/// second value is false if a reset before the upload would change which slot that is.
+/// Chooses, if a package has a file for each slot of an image, the one that can run from where the
+/// device will write it, and warns about an image that is linked for another address. The second
+/// value is false if a reset before the upload would change that slot.
 fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<Part>, bool), Failure> {
     let is_fixed = |part: &Part| {
         identity(part).is_some_and(|file| file.flags().intersects(Flags(Flags::RAM_LOAD.0 | Flags::ROM_FIXED.0)))
@@ -229,13 +229,13 @@ fn choose<F: Framing>(device: &mut Device<F>, parts: Vec<Part>) -> Result<(Vec<P
     Ok((chosen, may_settle))
 }
 
-/// The address from which alone an image can run, if its header says so.
+/// The only address from which an image can run, if its header gives one.
 fn fixed_address(part: &Part) -> Option<u32> {
     let image = Image::parse(&part.bytes).ok()?;
     image.header().flags().intersects(Flags::ROM_FIXED).then(|| image.header().load_address())
 }
 
-/// Returns the one of these files for an image that the device can run, and whether a reset would
+/// Returns, of these files for an image, the one that the device can run, and whether a reset would
 /// change that; or the reason why there is none.
 fn fitting(number: u32, mut its: Vec<Part>, mode: Option<i32>, rows: Option<&[Row]>) -> Result<(Part, bool), String> {
     let (wanted, changes) = wanted(number, &its, mode, rows)?;
@@ -260,7 +260,7 @@ fn wanted(number: u32, its: &[Part], mode: Option<i32>, rows: Option<&[Row]>) ->
     let its_rows = || rows.iter().filter(|row| row.image == number);
     let runs = its_rows().find(|row| row.active).ok_or("the device does not say which of its slots runs")?;
     let free = 1 - runs.slot.min(1);
-    // The image that runs already is not sent to the other slot.
+    // An image that already runs is not sent to the other slot.
     match its.iter().find(|part| runs.hash.as_ref() == Some(&hash(part))) {
         Some(same) => Ok((same.slot.unwrap_or(free), false)),
         None => Ok((free, !runs.confirmed || its_rows().any(|row| row.pending))),
@@ -280,7 +280,7 @@ fn needs(part: &Part) -> Vec<(u32, Version)> {
 }
 
 /// Names the dependency of an image that will not be met. A device with one image does not check
-/// them.
+/// dependencies.
 fn unmet(item: &Item<&[u8]>, items: &[Item<&[u8]>], parts: &[Part], rows: &[Row]) -> Option<String> {
     let at = items.iter().position(|other| other.image() == item.image())?;
     needs(parts.get(at)?).into_iter().find_map(|(image, least)| {
@@ -293,8 +293,8 @@ fn unmet(item: &Item<&[u8]>, items: &[Item<&[u8]>], parts: &[Part], rows: &[Row]
     })
 }
 
-/// Erases the images that were marked before another one of the same job was refused, so that no
-/// half of it is started; returns whether that was necessary, and done.
+/// Erases the images that were marked before another one of the same job was refused, so that they
+/// are not started without it; returns true if that was necessary and has succeeded.
 fn take_back<F: Framing>(
     device: &mut Device<F>,
     report: &UpgradeReport,
@@ -333,7 +333,7 @@ fn is_encrypted(part: &Part) -> bool {
 /// The upgrade of this tool.
 type Job<'p> = Upgrade<&'p [u8], Vec<Item<&'p [u8]>>>;
 
-/// Runs the upgrade over every restart of the device.
+/// Runs the upgrade across all restarts of the device.
 fn carry<F: Framing>(
     device: &mut Device<F>,
     upgrade: &mut Job<'_>,
@@ -381,7 +381,7 @@ struct Shown {
     rows: Vec<Row>,
 }
 
-/// Shows and returns the images on the device; nothing where it does not list them.
+/// Shows and returns the images on the device; nothing if the device does not list them.
 fn show<F: Framing>(device: &mut Device<F>, when: &str) -> Result<Shown, Failure> {
     let output = device.output;
     let answer = match device.call(&ReadState {}) {
@@ -413,15 +413,15 @@ fn announce(output: Output, parts: &[Part], items: &[Item<&[u8]>], images: &Valu
     }
 }
 
-/// The image that runs under a number, in a list of them. Some devices say of image 0 only that it
-/// is active.
+/// The image that runs under a number, in a list of them. Some devices report of image 0 only that
+/// it is active.
 fn running(images: &Value, number: u32) -> Option<&Value> {
     let mut its = images.as_array()?.iter().filter(|image| image["image"].as_u64().unwrap_or(0) == u64::from(number));
     let any = images.as_array()?.iter().any(|image| image["active"] == true);
     its.clone().find(|image| image["active"] == true).or_else(|| its.find(|image| any && image["slot"] == 0))
 }
 
-/// Shows the progress of the upgrade, and announces steps that nobody asked for.
+/// Shows the progress of the upgrade, and announces steps that the user did not request.
 struct Watch<'o> {
     output: Output,
     /// The numbers of the images.
@@ -431,7 +431,7 @@ struct Watch<'o> {
     /// The notes that were announced.
     notes: Notes,
     progress: Option<Progress>,
-    /// The bytes of the present upload that the device has acknowledged.
+    /// The bytes of the current upload that the device has acknowledged.
     off: u64,
     /// True if the device outlives this program.
     lasts: bool,
@@ -439,7 +439,7 @@ struct Watch<'o> {
 }
 
 impl Watch<'_> {
-    /// The number of the present image, where there are several.
+    /// The number of the current image, if there are several.
     fn number(&self) -> Option<u32> {
         self.images.get(self.item).copied().filter(|_| self.images.len() > 1)
     }
@@ -537,7 +537,7 @@ const fn remedy(phase: Phase) -> &'static str {
     }
 }
 
-/// Returns true if a note is about something that nobody has asked for.
+/// Returns true if a note concerns something that the user did not request.
 fn is_unasked(note: Note) -> bool {
     matches!(
         note,
@@ -571,13 +571,13 @@ fn conclude<F: Framing>(
         let places = items.iter().map(|item| format!("image {} {}", item.image(), item.place()));
         if items.len() > 1 { format!(" ({})", places.collect::<Vec<_>>().join("; ")) } else { String::new() }
     };
-    // With several images, a failure names the one that it is about.
+    // With several images, a failure names the one that it concerns.
     let of = |failure: Failure, remedy: Option<&'static str>| {
         let image = items.get(report.item).filter(|_| items.len() > 1).map(Item::image);
         if image.is_some() || remedy.is_some() { Failure::Of(image, Box::new(failure), remedy) } else { failure }
     };
     let is_of_item = matches!(report.phase, Phase::Uploading | Phase::Marking | Phase::Confirming | Phase::Verifying);
-    // What the file itself shows as the likely reason: an unmet need, or encryption.
+    // The likely reason that the file itself shows: an unmet dependency, or encryption.
     let needs = || {
         let is_encrypted = parts.get(report.item).is_some_and(is_encrypted);
         let encrypted = if is_encrypted { "; it is encrypted: does the boot loader have the key?" } else { "" };
@@ -667,8 +667,8 @@ fn refused(phase: Phase, refusal: Refusal) -> Failure {
     Failure::Refused { group, command, refusal, reason: None }
 }
 
-/// Returns the cause of a refused mark, if the file shows what the device's code does not say, and
-/// the remedy.
+/// Returns the cause of a refused mark, if the file shows more than the device's code, and the
+/// remedy.
 fn cause(phase: Phase, refusal: Refusal, part: &Part) -> Option<(String, &'static str)> {
     let is_mark = phase == Phase::Marking;
     if is_mark && is_encrypted(part) && [error::image::NO_IMAGE, error::smp::INVALID].contains(&refusal) {

@@ -15,7 +15,7 @@ pub struct Piece {
     pub bytes: Vec<u8>,
 }
 
-/// Returns the pieces of a capture whose form shows in its bytes.
+/// Returns the pieces of a capture if its form can be recognised from its bytes.
 pub fn guess(bytes: &[u8]) -> Option<Vec<Piece>> {
     let magic: Option<&[u8; 4]> = bytes.first_chunk();
     match magic {
@@ -31,8 +31,8 @@ pub fn plain(bytes: &[u8]) -> Vec<Piece> {
     vec![Piece { place: Place::default(), sender: None, ports: None, bytes: bytes.to_vec() }]
 }
 
-/// Lines of hex; `None` if a line is something else. Empty lines and what follows a `#` count for
-/// nothing.
+/// Lines of hex; `None` if a line is something else. Empty lines and everything after a `#` are
+/// ignored.
 pub fn hex_lines(bytes: &[u8]) -> Option<Vec<Piece>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut pieces = Vec::new();
@@ -79,8 +79,8 @@ impl Order {
 
 const BIG: Order = Order { big: true };
 
-/// Returns the datagrams in a file of Wireshark or tcpdump; of a truncated one, those before the
-/// cut.
+/// Returns the datagrams in a file of Wireshark or tcpdump; if the file is truncated, those before
+/// the cut.
 pub fn packets(bytes: &[u8]) -> Option<Vec<Piece>> {
     if bytes.starts_with(b"\x0a\x0d\x0d\x0a") { Some(pcapng(bytes)) } else { pcap(bytes) }
 }

@@ -1,4 +1,4 @@
-//! Frames in captured bytes: where each began, what it holds, or what is wrong with it.
+//! Frames in captured bytes: where each begins, what it contains, or what is wrong with it.
 
 use std::time::Duration;
 
@@ -30,11 +30,11 @@ pub enum Found {
 
 /// The decoder of one direction of a line.
 pub trait Frames {
-    /// The next bytes.
+    /// Accepts the next bytes.
     fn push(&mut self, bytes: &[u8], found: &mut Vec<Found>);
-    /// Reports that nothing has come for this long.
+    /// Reports that nothing has arrived for this long.
     fn idle(&mut self, silence: Duration, found: &mut Vec<Found>);
-    /// Reports that nothing will come any more.
+    /// Reports that nothing more will arrive.
     fn end(&mut self, found: &mut Vec<Found>) {
         self.idle(END, found);
     }
@@ -49,12 +49,13 @@ pub fn candidates(protocol: Protocol) -> &'static [Kinds] {
     }
 }
 
-/// Returns true if a frame of this kind has a check of its own, which proves it whatever it holds.
+/// Returns true if a frame of this kind has its own check, which proves it regardless of its
+/// content.
 pub fn has_check(frame: &str) -> bool {
     !matches!(frame, "raw" | "message" | "datagram")
 }
 
-/// Makes the decoder of a framing. `timed`: silence between packets is known.
+/// Makes the decoder of a framing. `timed`: the silence between packets is known.
 pub fn decoder(kind: Kinds, protocol: Protocol, timed: bool) -> Box<dyn Frames> {
     let buffer = || vec![0; LONGEST].leak();
     match (kind, protocol) {
@@ -113,8 +114,8 @@ impl<F: Framing> Of<F> {
         Self { framing, frame, name: |_, frame| frame, pushed: 0, since: Vec::new() }
     }
 
-    /// Takes the bytes since the last find; returns their place, without line ends in front, which
-    /// belong to no frame.
+    /// Takes the bytes since the last find; returns their place without the line ends in front,
+    /// which belong to no frame.
     fn taken(&mut self) -> (usize, usize) {
         let line_ends = match self.frame {
             "console" | "auto" => self.since.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count(),

@@ -14,7 +14,7 @@ use crate::output::Output;
 /// The script, without its tables.
 const SCRIPT: &str = include_str!("dissector.lua");
 
-/// Writes the script to a directory, which is made if it is not there.
+/// Writes the script to a directory, which is created if it does not exist.
 pub fn install(output: Output, directory: &Path) -> Result<(), Failure> {
     let path = directory.join("mcumgr.lua");
     let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&path, script()));

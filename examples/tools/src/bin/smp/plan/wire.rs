@@ -30,21 +30,21 @@ pub struct Flash {
 
 impl Flash {
     /// The time for the bytes from `offset` to `end` of an image: each page is erased when its
-    /// first byte comes, as progressive erase in MCUboot and Zephyr does.
+    /// first byte arrives, as progressive erase in MCUboot and Zephyr does.
     fn time(self, offset: u64, end: u64) -> u64 {
         let of = |size: u64, each: u64| (end.div_ceil(size) - offset.div_ceil(size)) * each;
         of(self.page, self.erase) + of(self.unit, self.write)
     }
 }
 
-/// The terms of the other end.
+/// The properties of the other end.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// Bits per second.
     pub baud: u64,
     /// The sizes of the device's buffers, as it reports them.
     pub parameters: ParametersResponse,
-    /// The time between a request and its response, flash apart, in nanoseconds.
+    /// The time between a request and its response, without that of the flash, in nanoseconds.
     pub turnaround: u64,
     pub flash: Option<Flash>,
 }
@@ -54,7 +54,7 @@ const fn airtime(bytes: u64, baud: u64) -> u64 {
     bytes * 10 * SECOND / baud
 }
 
-/// Bytes on their way, each with the time at which its last bit arrives.
+/// Bytes in flight, each with the time at which its last bit arrives.
 #[derive(Default)]
 struct Flight {
     bytes: VecDeque<(u64, u8)>,
@@ -107,8 +107,8 @@ impl Device {
     }
 }
 
-/// The near end of the line: a port. It takes what is written at once, as the buffer of an
-/// operating system does, and the line needs its time afterwards.
+/// The near end of the line: a port. It accepts all written bytes at once, as the buffer of an
+/// operating system does, and the line then takes its time to send them.
 pub struct Wire<'b, F: Framing> {
     now: u64,
     asked: u64,
@@ -122,7 +122,7 @@ pub struct Wire<'b, F: Framing> {
     pub flash: u64,
     /// Bytes that it received.
     pub bytes: u64,
-    /// The messages in them, by length.
+    /// The lengths of the messages in them.
     pub messages: Vec<usize>,
 }
 
@@ -152,12 +152,12 @@ impl<'b, F: Framing> Wire<'b, F> {
         self.device.piece
     }
 
-    /// The time for which the line carried what the device received.
+    /// The time for which the line carried the bytes that the device received.
     pub const fn carried(&self) -> u64 {
         airtime(self.bytes, self.device.terms.baud)
     }
 
-    /// Lets the device receive the bytes on their way: its actions depend on nothing that comes
+    /// Lets the device receive the bytes in flight: its actions depend on nothing that arrives
     /// later.
     fn serve(&mut self) {
         let baud = self.device.terms.baud;
