@@ -94,7 +94,7 @@ pub struct Work {
     pub received: u32,
 }
 
-/// A flash with the times of one on a serial bus, which works while the core does something else.
+/// A flash with the timing of one on a serial bus, which works while the core does something else.
 /// Emulated flash takes no time.
 pub struct SlowFlash<'f, F> {
     /// The flash.

@@ -2,8 +2,8 @@
 //!
 //! It follows MCUboot's decision table and trailer, so that a client sees the behaviour of a real
 //! one: test, confirm, revert. It starts no other program and does not survive a power cut. If the
-//! image of a revert is damaged, it tries again at the next start, where MCUboot keeps the running
-//! image. An image under a real MCUboot needs none of this.
+//! image of a revert is damaged, it tries again at the next start, whereas MCUboot keeps the
+//! running image. An image under a real MCUboot needs none of this.
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;
@@ -43,7 +43,7 @@ pub enum Boot {
 ///
 /// # Errors
 ///
-/// The flash: its error.
+/// Returns the error of the flash.
 // Not inlined: its caller never returns, and would keep two erase pages on its stack.
 #[inline(never)]
 pub fn boot(flash: &mut Flash) -> Result<(Boot, Option<Version>)> {

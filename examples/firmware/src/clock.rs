@@ -11,7 +11,7 @@ use heapless::Vec;
 use crate::board;
 
 /// The time between two interrupts of the board's timer, unless an image chooses another.
-/// `Uart::read` gives up after one.
+/// `Uart::read` gives up after one tick.
 pub const TICK: Duration = Duration::from_millis(10);
 
 static TICKS: AtomicU32 = AtomicU32::new(0);
@@ -19,7 +19,7 @@ static MICROS: AtomicU32 = AtomicU32::new(10_000);
 /// Tasks to wake at the next tick.
 static WAITING: Mutex<RefCell<Vec<Waker, 4>>> = Mutex::new(RefCell::new(Vec::new()));
 
-/// Returns the ticks since the start. Wraps after 497 days of 10 ms.
+/// Returns the ticks since the start. With ticks of 10 ms, wraps after 497 days.
 pub fn ticks() -> u32 {
     TICKS.load(Ordering::Relaxed)
 }

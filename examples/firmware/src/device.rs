@@ -29,7 +29,8 @@ const SERVED: [(Group, &str, u32); 7] = [
     (vendor::LAMP, "lamp", 1),
 ];
 
-/// The configuration of the slots. It is a constant, so that the image has no code of other modes.
+/// The configuration of the slots. It is a constant, so that the image contains no code for other
+/// modes.
 pub struct Upgrades;
 
 impl Setup for Upgrades {
@@ -163,7 +164,7 @@ fn run(line: &str, output: &mut Output<'_>) -> i32 {
         "echo" => (writeln!(output, "{rest}"), 0),
         "uptime" => (writeln!(output, "Uptime: {} ms", clock::uptime_ms()), 0),
         "help" => (writeln!(output, "commands: echo TEXT, help, uptime"), 0),
-        _ => (writeln!(output, "{command}: command not found"), -8), // ENOEXEC, as Zephyr has it
+        _ => (writeln!(output, "{command}: command not found"), -8), // ENOEXEC, as in Zephyr
     };
     let _ = written;
     result

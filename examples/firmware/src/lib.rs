@@ -15,8 +15,8 @@
 //! | `s3mp_slave` | an S3MP slave: sensors, actuators, and values that are pushed on change |
 //! | `under_mcuboot` | OS commands and images, under a real MCUboot (feature `mcuboot`) |
 //!
-//! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), everything
-//! else the Arm MPS2+ with the Cortex-M3 image AN385. QEMU emulates both.
+//! The target chooses the board: thumbv6m is the BBC micro:bit (nRF51822, Cortex-M0), every other
+//! target is the Arm MPS2+ with the Cortex-M3 image AN385. QEMU emulates both.
 #![no_std]
 
 #[cfg(board = "microbit")]

@@ -57,7 +57,7 @@ mod uart2 {
             // SAFETY: as in `acquire`.
             unsafe { (*STATE.encoder.get()).end_frame(log) };
             if let Some(restore) = STATE.restore.take() {
-                // SAFETY: the state that `acquire` was given.
+                // SAFETY: the state that `acquire` has received and stored.
                 unsafe { critical_section::release(restore) };
             }
         }

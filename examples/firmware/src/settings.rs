@@ -17,13 +17,13 @@ use crate::board::{Flash, SETTINGS};
 
 /// The maximum number of settings.
 const COUNT: usize = 8;
-/// The maximum bytes of a name.
+/// The maximum length of a name in bytes.
 const NAME: usize = 16;
-/// The maximum bytes of a value.
+/// The maximum length of a value in bytes.
 const VALUE: usize = 15;
-/// Bytes of a record: name, length, value.
+/// The length of a record in bytes: name, length, value.
 const RECORD: usize = NAME + 1 + VALUE;
-/// Bytes of a page: counter, records, CRC.
+/// The length of the used part of a page in bytes: counter, records, CRC.
 const LEN: usize = 4 + COUNT * RECORD + 4;
 const _: () = assert!(LEN <= Flash::ERASE_SIZE && LEN.is_multiple_of(Flash::WRITE_SIZE));
 const _: () = assert!(SETTINGS.len as usize == 2 * Flash::ERASE_SIZE);

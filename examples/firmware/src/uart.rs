@@ -1,5 +1,5 @@
-//! A serial port for `anysmp`: interrupts fill and empty two queues, `read` sleeps until there is a
-//! byte or a tick has passed.
+//! A serial port for `anysmp`: interrupts fill and empty two queues, and `read` sleeps until there
+//! is a byte or a tick has passed.
 //!
 //! After a byte, `read` gives up only at the end of a whole tick, because the current one began
 //! before the byte. Elapsed time comes from the timer of the board in microseconds: in ticks, the

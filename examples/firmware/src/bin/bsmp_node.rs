@@ -24,8 +24,8 @@ use heapless::Vec;
 
 /// The address of the node on the bus.
 const NODE: u8 = 5;
-/// The silence that ends a packet: two characters, 174 µs. One tick is a little more, and no byte
-/// comes in all of it.
+/// The silence that ends a packet: two characters, 174 µs. One tick is slightly longer, and a
+/// packet ends after a whole tick without a byte.
 const GAP: Duration = gap(BAUD);
 const TICK: Duration = Duration::from_micros(200);
 

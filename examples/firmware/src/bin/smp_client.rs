@@ -1,5 +1,5 @@
-//! A board that upgrades another board: the new image is in its own secondary slot, the SMP server
-//! of the other board is at the port [`Board::peer`], over the console framing.
+//! A board that upgrades another board: the new image is in its own secondary slot, and the SMP
+//! server of the other board is at the port [`Board::peer`], over the console framing.
 //!
 //! The image is read from flash piece by piece as it is sent, without a copy in RAM: there are four
 //! small buffers on the stack and the queues of the UARTs. The exit status of the emulator is
@@ -58,8 +58,8 @@ fn main() -> ! {
     info!("to version {}", upgrade.item().version());
 
     let (mut message, mut memory) = ([0; MESSAGE], [0; TX + 128 + 32]);
-    // A request without a response by then was damaged on the way; the routine waits longer where a
-    // device needs it.
+    // A request without a response within this time was damaged on its way; the routine waits
+    // longer if a device needs it.
     let mut client = Client::new(0).with_timeout(Duration::from_secs(1));
     let report = loop {
         // A new link after each reset of the other board: half a message from before is useless.

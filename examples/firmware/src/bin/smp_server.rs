@@ -22,7 +22,7 @@ use firmware::{clock, info};
 
 /// The framing's buffer: messages of up to 508 bytes.
 const BUFFER: usize = 512;
-/// Scratch memory of the slots: more makes fewer and longer flash operations.
+/// Scratch memory of the slots: more of it makes flash operations fewer and longer.
 const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
 
 #[cortex_m_rt::entry]
@@ -43,7 +43,7 @@ fn main() -> ! {
     let values = Values::new(&mut flash);
     let device = Device { os: Os::new(), slots, flash, values, lamp: Lamp::default(), link: Default::default() };
 
-    // A response must fit the client's buffer as a request fits ours. Responses that may be
+    // A response must fit the client's buffer, as a request fits ours. Responses that may be
     // requested again are kept.
     let (mut message, mut buffers) = ([0; BUFFER], [0; Console::sizes_of(BUFFER).memory()]);
     let mut memory = [0; Answers::memory_len(1, 32)];

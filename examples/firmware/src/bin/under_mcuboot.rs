@@ -2,8 +2,8 @@
 //! slots.
 //!
 //! MCUboot is built for RAM loading: it copies the image with the highest version to RAM and starts
-//! it there. So there is no confirmation, and the free slot is the one that MCUboot did not start
-//! from. Build with `--features mcuboot`, wrap with `smp image make --load-addr 0x20240000`.
+//! it there. So there is no confirmation, and the free slot is the one from which MCUboot did not
+//! start. Build with `--features mcuboot`, wrap with `smp image make --load-addr 0x20240000`.
 #![no_std]
 #![no_main]
 
@@ -22,7 +22,7 @@ use heapless::String;
 
 /// The framing's buffer: messages of up to 1020 bytes.
 const BUFFER: usize = 1024;
-/// Scratch memory of the slots: more makes fewer and longer flash operations.
+/// Scratch memory of the slots: more of it makes flash operations fewer and longer.
 const SCRATCH: usize = scratch_len(Flash::READ_SIZE, Flash::WRITE_SIZE) + 256;
 
 #[cortex_m_rt::entry]
@@ -53,7 +53,7 @@ fn main() -> ! {
     }
 }
 
-/// The configuration of the slots: a constant, as the mode of the MCUboot build is.
+/// The configuration of the slots: a constant, like the mode of the MCUboot build.
 struct RamLoad;
 
 impl Setup for RamLoad {

@@ -17,12 +17,12 @@ use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 pub const NAME: &str = "microbit";
 pub const MACHINE: &str = "armv6-m";
 
-/// Bytes of the queues of the UART, to read and to send.
+/// The sizes in bytes of the queues of the UART: received bytes, and bytes to send.
 pub const RX: usize = 256;
 pub const TX: usize = 128;
 /// The number of requests in flight: the queue of the UART has no room for a second one. Nor may a
-/// byte arrive while the flash is erased or written, because the core stops: up to 22 ms for a page
-/// on a real chip.
+/// byte arrive while the flash is erased or written, because the core stops then: for up to 22 ms
+/// per page on a real chip.
 pub const REQUESTS: u32 = 1;
 
 /// The slots, by offset into the upper part of the flash.

@@ -17,7 +17,7 @@ use crate::uart::{BAUD, Hardware, Queues, Shared, Uart};
 pub const NAME: &str = "mps2-an385";
 pub const MACHINE: &str = "armv7-m";
 
-/// Bytes of the queues of a UART, to read and to send.
+/// The sizes in bytes of the queues of a UART: received bytes, and bytes to send.
 pub const RX: usize = 1024;
 pub const TX: usize = 512;
 /// The number of requests in flight: one in the buffer of the framing, another in that of the UART.
@@ -122,8 +122,8 @@ struct Parts {
     shared: &'static Shared<RX, TX>,
 }
 
-/// Sends to UART2 and waits for it: for a log that must not need interrupts. It is as fast as it
-/// can be, so that a record takes no longer than a byte on the UART that carries a protocol.
+/// Sends to UART2 and waits meanwhile: for a log that must not need interrupts. UART2 runs at its
+/// highest speed, so that a record takes no longer than a byte on the UART that carries a protocol.
 pub fn log(bytes: &[u8]) {
     const UART2: usize = 0x4000_6000;
     set(UART2 + DIVIDER, DIVIDER_MIN);
@@ -220,7 +220,7 @@ impl Hardware<RX, TX> for Cmsdk {
     fn send(&self, cs: CriticalSection<'_>) {
         let mut queues = self.0.shared.borrow_ref_mut(cs);
         let control = self.get(CTRL);
-        // First the interrupt, then the byte: a byte that has left before its interrupt was on
+        // First the interrupt, then the byte: a byte that is sent before its interrupt is enabled
         // raises none.
         self.set(CTRL, control | TX_INTERRUPT);
         while self.get(STATE) & TX_FULL == 0 {
