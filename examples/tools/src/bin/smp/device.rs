@@ -129,9 +129,9 @@ impl Endpoint {
     }
 
     /// Returns true if another user may have left half a line on the device's console: the first
-    /// request then gives that line time to end. A TCP server may lead to a serial line, and a shell
-    /// on it loses a request that comes right after a line feed; a simulated device has no other
-    /// user.
+    /// request then gives that line time to end. A TCP server may lead to a serial line, and a
+    /// shell on it loses a request that comes right after a line feed; a simulated device has no
+    /// other user.
     fn may_be_in_use(&self) -> bool {
         !matches!(self, Self::Simulated(_))
     }
