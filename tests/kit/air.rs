@@ -1,4 +1,4 @@
-//! What is between the ends: flying bytes, their faults, and who receives what.
+//! The space between the ends: flying bytes, their faults, and their receivers.
 //!
 //! | kind | receivers | bytes at the same time |
 //! |---|---|---|
@@ -17,7 +17,7 @@ use super::journal::Shared;
 use super::noise;
 use super::random::Random;
 
-/// The end that is nobody: noise.
+/// The end to which noise belongs: it is not a device.
 pub const NOBODY: usize = 7;
 const ENDS: usize = 8;
 
@@ -66,17 +66,18 @@ pub struct Air {
     pub kind: Kind,
     /// Nanoseconds for one byte.
     pub byte_time: u64,
-    /// What happened, by name.
+    /// The number of events, by name.
     pub happened: BTreeMap<&'static str, u64>,
     flying: [VecDeque<Flying>; ENDS],
-    /// When the transmitter of an end has sent all that it was given.
+    /// The time at which the transmitter of an end will have sent all of its bytes.
     free_at: [u64; ENDS],
     inbox: [VecDeque<(Vec<u8>, Peer)>; ENDS],
     /// Ends that have received something since this was last read.
     pub heard: [bool; ENDS],
-    /// Where a message names the request that it answers, so that a lie can name another.
+    /// The position at which a message names the request that it answers, so that a lie can name
+    /// another.
     pub lie_at: usize,
-    /// Whole frames that noise may be made of.
+    /// Whole frames of which noise may consist.
     pub frames: Vec<Vec<u8>>,
     babble_at: u64,
     burst: u32,
@@ -129,7 +130,7 @@ impl Air {
         self.happened.get(name).copied().unwrap_or_default()
     }
 
-    /// When the transmitter of `from` will have sent everything.
+    /// The time at which the transmitter of `from` will have sent everything.
     pub fn free_at(&self, from: usize) -> u64 {
         self.free_at[from].max(self.now)
     }
@@ -166,8 +167,8 @@ impl Air {
         if let Kind::Bus { .. } = self.kind {
             for (other, flying) in self.flying.iter_mut().enumerate() {
                 if other != from {
-                    // What is given to a transmitter later flies later: nothing that has landed can
-                    // overlap.
+                    // Bytes that are given to a transmitter later fly later, so a byte that has
+                    // landed cannot overlap them.
                     let first = flying.partition_point(|flying| flying.end <= start);
                     for flying in flying.range_mut(first..).take_while(|flying| flying.start < end) {
                         flying.is_hit = true;
@@ -200,14 +201,14 @@ impl Air {
         }
     }
 
-    /// When something lands next.
+    /// The time at which something lands next.
     pub fn next(&self) -> u64 {
         let landing = self.flying.iter().filter_map(|flying| flying.front()).map(|flying| flying.end).min();
         let babble = if self.faults.babble.is_some() { self.babble_at } else { u64::MAX };
         landing.unwrap_or(u64::MAX).min(babble)
     }
 
-    /// Everything that arrives until now.
+    /// Delivers everything that arrives until now.
     pub fn land(&mut self) {
         if let Some(period) = self.faults.babble
             && self.babble_at <= self.now
@@ -215,7 +216,7 @@ impl Air {
             *self.happened.entry("babble").or_default() += 1;
             self.babble_at = self.now + period.max(self.byte_time);
             let byte = if self.random.percent(80) { b'.' } else { noise::draw(&mut self.random, &[], 1)[0] };
-            // The device sends: the client receives it, on a bus all do.
+            // The device sends: the client receives the byte, and on a bus every end does.
             self.deliver(NOBODY, Some(0), byte);
         }
         loop {
@@ -329,7 +330,7 @@ impl Air {
         self.heard[to] = true;
     }
 
-    /// What has arrived at an end: a run of bytes, or one datagram.
+    /// Returns the next bytes that have arrived at an end: a run of bytes, or one datagram.
     pub fn peek(&self, end: usize) -> Option<(&[u8], Peer)> {
         self.inbox[end].front().map(|(bytes, peer)| (&bytes[..], *peer))
     }
@@ -343,7 +344,7 @@ impl Air {
         }
     }
 
-    /// What has arrived at an end and was not taken is gone.
+    /// Drops what has arrived at an end and was not taken.
     pub fn overrun(&mut self, end: usize) {
         self.inbox[end].clear();
     }
@@ -354,7 +355,7 @@ impl Air {
         self.burst = 0;
     }
 
-    /// When everything that was sent until now will have arrived.
+    /// The time at which everything that was sent until now will have arrived.
     pub fn last_landing(&self) -> u64 {
         let flying = self.flying.iter().filter_map(|flying| flying.back()).map(|flying| flying.end);
         flying.chain(self.free_at).max().unwrap_or_default().max(self.now)

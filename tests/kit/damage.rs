@@ -1,4 +1,4 @@
-//! Every small damage to a message: what a suite has to survive for each of its vectors.
+//! Every small change of a message: the damage that a suite has to survive for each of its vectors.
 
 /// Values that mean something to a codec: ends, breaks, lengths that are lies, heads of maps, lists
 /// and strings.

@@ -1,10 +1,10 @@
-//! What comes out of a decoder, as a list, and what an encoder makes.
+//! The output of a decoder as a list, and the output of an encoder.
 
 use std::vec::Vec;
 
 use anysmp::framing::{Encoder, Error, Framing, Progress};
 
-/// What came out of a decoder. Adjacent text is one event.
+/// The output of a decoder. Adjacent text is one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Text(Vec<u8>),
@@ -32,7 +32,7 @@ impl Events {
         self.0.push(Event::Error(error));
     }
 
-    /// Pushes `input` until it is used up.
+    /// Pushes `input` until all of it has been used.
     pub fn push(&mut self, framing: &mut impl Framing, mut input: &[u8]) {
         let mut calls = 0;
         let limit = 2 * input.len() + 2;
@@ -55,7 +55,7 @@ impl Events {
     }
 }
 
-/// What a decoder makes of `stream` in the given pieces.
+/// Returns the output of a decoder for `stream` in the given pieces.
 pub fn decode<'i>(framing: &mut impl Framing, pieces: impl IntoIterator<Item = &'i [u8]>) -> Vec<Event> {
     let mut events = Events::default();
     for piece in pieces {

@@ -1,46 +1,47 @@
-//! What may go wrong in one session.
+//! The faults that may occur in one session.
 //!
-//! Rates are in millionths, times in nanoseconds. [`Faults::NONE`] is a clean line; a session draws
-//! some of them, so that what each alone breaks is seen as well as what only several do together.
+//! Rates in `u32` are in millionths, those in `u64` in percent; times are in nanoseconds.
+//! [`Faults::NONE`] is a clean line; a session draws some of the faults, so that the effect of each
+//! one alone is seen, as well as effects that only several have together.
 
 use super::random::Random;
 use super::world::{MS, SECOND};
 
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// A byte on the line has a bit turned over.
+    /// A byte on the line has one flipped bit.
     pub flips: u32,
-    /// A byte on the line is the first of a few bytes of noise in place of what was sent.
+    /// A byte on the line is the first of a few bytes of noise that replace the bytes sent.
     pub bursts: u32,
     /// A byte on the line is lost.
     pub losses: u32,
-    /// A frame, or a datagram, is lost as a whole, of 100, in each direction.
+    /// A frame, or a datagram, is lost as a whole; in percent, for each direction.
     pub frame_losses: u64,
-    /// A frame of the client's, or a datagram, arrives twice, of 100.
+    /// A frame from the client, or a datagram, arrives twice; in percent.
     pub frame_doubles: u64,
-    /// A frame is delayed, of 100, by up to `longest_delay`. Datagrams overtake each other in this
-    /// way.
+    /// A frame is delayed by up to `longest_delay`; in percent. Datagrams overtake each other in
+    /// this way.
     pub delays: u64,
     pub longest_delay: u64,
-    /// A station answers late, of 100, by up to `longest_late`.
+    /// A station answers late, by up to `longest_late`; in percent.
     pub lates: u64,
     pub longest_late: u64,
-    /// A station answers twice, of 100; the second time a little later.
+    /// A station answers twice, the second time a little later; in percent.
     pub doubles: u64,
-    /// A station sends something else first, of 100: an answer to another request, an old one, a
-    /// truncated one.
+    /// A station first sends something else: an answer to another request, an old one, a truncated
+    /// one; in percent.
     pub lies: u64,
-    /// A station restarts, of 100 messages.
+    /// A station restarts; in percent of messages.
     pub restarts: u64,
-    /// Noise comes before or during an operation, of 100.
+    /// Noise arrives before or during an operation; in percent.
     pub noises: u64,
-    /// A station prints text where the protocol allows it, of 100 chances.
+    /// A station prints text where the protocol allows it; in percent of opportunities.
     pub texts: u64,
-    /// Someone never stops talking: one byte in this time.
+    /// Someone never stops sending: one byte per this time.
     pub babble: Option<u64>,
-    /// The client's port fails with `Interrupted`, of a million calls.
+    /// The client's port fails with `Interrupted`; per million calls.
     pub interrupted: u32,
-    /// The client's port fails with `Other`, and may lose what it held.
+    /// The client's port fails with `Other`, and may lose the bytes that it held.
     pub broken: u32,
     /// The client's port accepts no bytes.
     pub zero_writes: u32,
@@ -68,7 +69,7 @@ impl Faults {
         zero_writes: 0,
     };
 
-    /// Any of them, each with its own probability. `timeout` is the client's.
+    /// Draws any of them, each with its own probability. `timeout` is that of the client.
     pub fn draw(random: &mut Random, timeout: u64) -> Self {
         let mut faults = Self::NONE;
         let rates: [u32; 5] = [10, 100, 1_000, 10_000, 30_000];

@@ -1,4 +1,4 @@
-//! Every message that anybody really sent.
+//! Every message that was really sent.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -7,17 +7,17 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Journal {
     sent: HashSet<Vec<u8>>,
-    /// What the client sent last.
+    /// The last message that the client sent.
     pub asked: Vec<u8>,
-    /// What noise is made of.
+    /// The messages of which noise is made.
     pub noise: Vec<Vec<u8>>,
-    /// The last of these.
+    /// The last message that a framing delivered although nothing had sent it.
     pub last: Vec<u8>,
-    /// Messages that a framing delivered at the client and nobody had sent.
+    /// Messages that a framing delivered at the client although nothing had sent them.
     pub strange_to_client: u64,
     /// Requests that may have been damaged into another one that was sent before.
     pub others: u64,
-    /// The same at a station.
+    /// Messages that a framing delivered at a station although nothing had sent them.
     pub strange_to_station: u64,
 }
 
@@ -30,7 +30,7 @@ impl Journal {
         }
     }
 
-    /// Forgets what was sent: for runs that are too long to keep it.
+    /// Forgets the messages so far: for runs that are too long to keep them.
     pub fn forget(&mut self) {
         self.sent.clear();
     }
@@ -39,14 +39,14 @@ impl Journal {
         self.sent.contains(message)
     }
 
-    /// Whether a request that was damaged on its way has become another one that was sent before:
-    /// where requests come in order, one after the other. On a bus everyone receives the answers to
-    /// the master, whose address is 0, too.
+    /// Returns true if a request that was damaged on its way has become another one that was sent
+    /// before; for requests that come in order, one after the other. On a bus everyone also
+    /// receives the answers to the master, whose address is 0.
     pub fn is_another(&self, request: &[u8]) -> bool {
         self.asked != request && request.first() != Some(&0) && !self.noise.iter().any(|noise| noise == request)
     }
 
-    /// How many messages have passed a framing's check although nobody had sent them.
+    /// The number of messages that have passed a framing's check although nothing had sent them.
     pub const fn strange(&self) -> u64 {
         self.strange_to_client + self.strange_to_station
     }

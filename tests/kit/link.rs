@@ -1,4 +1,4 @@
-//! The same calls over the drivers of both colours, and what their sink keeps.
+//! The same calls over the blocking driver and the async driver, and the records of their sink.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use super::tally::Tally;
 
 pub type Bytes = Rc<RefCell<Vec<u8>>>;
 
-/// What no exchange wanted, and what passed.
+/// The messages that no exchange wanted, and those that passed.
 #[derive(Default)]
 pub struct Log {
     pub journal: journal::Shared,
@@ -158,7 +158,7 @@ impl<'b, 'w, F: Framing> Link<'b, 'w, F> {
 }
 
 impl Tally {
-    /// The report of a routine that ran to its end; `None` if the port broke it off.
+    /// Returns the report of a routine that ran to its end; `None` if the port broke it off.
     pub fn ended<R>(&mut self, ended: Result<Ended<R>, Error>) -> Option<R> {
         match ended {
             Ok(Ended::Done(report)) => {

@@ -1,5 +1,5 @@
-//! What tests share: one generator, one hex, and one simulator of lines with everything that goes
-//! wrong on them.
+//! The parts that tests share: one generator, one hex, and one simulator of lines with everything
+//! that goes wrong on them.
 //!
 //! # Theory of operation
 //!
@@ -10,16 +10,16 @@
 //!          └─ Log (a Sink) ────────┴─── Journal: every message that anybody really sent ──┘
 //! ```
 //!
-//! * [`world`]: a [`World`](world::World) is a clock in nanoseconds, what is in the [`air`], and
-//!   the stations at the other end. Nothing reads a real clock. Time moves only while the client's
-//!   port waits: `read` moves it to the next byte or by one tick, `write` by the time on the line
-//!   if the port does not buffer. Meanwhile each station gets its turns.
+//! * [`world`]: a [`World`](world::World) is a clock in nanoseconds, the content of the [`air`],
+//!   and the stations at the other end. No part of it reads a real clock. Time advances only while
+//!   the client's port waits: `read` advances it to the next byte or by one tick, `write` by the
+//!   time on the line if the port does not buffer. Meanwhile each station gets its turns.
 //! * [`air`]: bytes fly from one end to the other and take their time. On a bus all ends receive
-//!   all, and bytes that overlap are both damaged. Datagrams fly one by one and may overtake each
-//!   other.
-//! * [`faults`]: what may go wrong in a session, drawn from its seed. Every fault that really
+//!   everything, and bytes that overlap are both damaged. Datagrams fly separately and may overtake
+//!   each other.
+//! * [`faults`]: what may go wrong in a session, drawn from its seed. Every fault that has really
 //!   happened is counted by name.
-//! * [`noise`]: bytes that mean something to any of the framings, never uniform ones.
+//! * [`noise`]: bytes that mean something to one of the framings, never uniform ones.
 //! * [`port`]: the client's port, with its own faults: split reads, short writes, errors at any
 //!   call.
 //! * [`station`]: the other end, a server of this crate on a [`Line`](anysmp::line::Line) of its
@@ -34,9 +34,9 @@
 //!
 //! # Seeds
 //!
-//! A session is its seed. `ANYSMP_SESSIONS=n` runs seeds 0 to n - 1 instead of the usual share,
-//! `ANYSMP_SEED=n` exactly one, and a session that fails prints the command that replays it;
-//! `ANYSMP_TRACE=1` then shows what was on the line.
+//! A seed determines a session completely. `ANYSMP_SESSIONS=n` runs seeds 0 to n - 1 instead of the
+//! usual share, `ANYSMP_SEED=n` exactly one, and a session that fails prints the command that
+//! replays it; `ANYSMP_TRACE=1` then shows the traffic on the line.
 #![allow(dead_code, unreachable_pub, reason = "each test binary takes what it needs")]
 
 pub mod air;

@@ -1,4 +1,4 @@
-//! Bytes that mean something to one of the framings: uniform noise hits nothing that hurts.
+//! Bytes that mean something to one of the framings: uniform noise rarely hits a weak point.
 
 use super::random::Random;
 
@@ -42,8 +42,8 @@ pub fn draw(random: &mut Random, frames: &[Vec<u8>], longest: usize) -> Vec<u8> 
     noise
 }
 
-/// Console text: printable and nasty, but without a marker in it or at its seam with what came
-/// before.
+/// Console text: printable and nasty, but without a marker, either in it or at its seam with the
+/// bytes before it.
 pub fn text(random: &mut Random, before: Option<u8>, longest: usize) -> Vec<u8> {
     let mut last = before;
     let mut text = Vec::new();

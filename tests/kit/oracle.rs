@@ -1,4 +1,4 @@
-//! The slow, obvious decoders that are the oracles of the fast ones.
+//! The slow, obvious decoders that serve as oracles for the fast ones.
 
 use std::vec::Vec;
 
@@ -24,8 +24,8 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 pub const START: [u8; 2] = [0x06, 0x09];
 pub const NEXT: [u8; 2] = [0x04, 0x14];
 
-/// Slow and obvious: a packet of LEN, message and CRC in lines of at most `line` bytes, but of one
-/// group of symbols at least.
+/// Slow and obvious: a packet of LEN, message and CRC in lines of at most `line` bytes, but of at
+/// least one group of symbols.
 pub fn console_frame(message: &[u8], line: usize) -> Vec<u8> {
     let crc = crc16(message).to_be_bytes();
     let len = (message.len() + crc.len()) as u16;
@@ -153,8 +153,8 @@ pub fn cobs_stuffed(data: &[u8]) -> Vec<u8> {
     stuffed
 }
 
-/// Slow and obvious: COBS + CRC-16 + 00, frame by frame. An unfinished frame at the end has no
-/// verdict.
+/// Slow and obvious: COBS + CRC-16 + 00, frame by frame. There is no verdict on an unfinished frame
+/// at the end.
 pub fn cobs_reference(stream: &[u8], buffer: usize) -> Vec<Event> {
     let mut events = Events::default();
     let mut frames: Vec<&[u8]> = stream.split(|byte| *byte == 0).collect();

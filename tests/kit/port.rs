@@ -1,4 +1,4 @@
-//! The client's port: bytes of the air, a clock, and its own faults.
+//! The client's port: the bytes in the air, a clock, and faults of its own.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use embedded_io::ErrorKind;
 use super::air::Kind;
 use super::world::{Call, MS, Shared};
 
-/// How a port behaves, faults apart.
+/// The behaviour of a port, apart from its faults.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// How long `read` waits for the first byte.
+    /// The time for which `read` waits for the first byte.
     pub tick: u64,
-    /// How long it gathers more.
+    /// The time for which it gathers more bytes.
     pub gather: u64,
-    /// `write` and `flush` return at once, and the line needs its time afterwards.
+    /// `write` and `flush` return at once, and the line takes its time afterwards.
     pub buffers: bool,
     /// `flush` returns when the line has carried all, although `write` does not wait for it.
     pub flushes: bool,
@@ -48,14 +48,14 @@ pub struct Port<'w> {
     style: Style,
     asked: u64,
     peer: Peer,
-    /// What happens to the frame that is being written.
+    /// The fate of the frame that is being written.
     frame: Option<Frame>,
 }
 
-/// The fate of what is written until the next flush.
+/// The fate of the bytes that are written until the next flush.
 struct Frame {
     is_lost: bool,
-    /// What was written, write by write, if it is to arrive twice.
+    /// The bytes written so far, write by write, if they are to arrive twice.
     copy: Option<Vec<Vec<u8>>>,
     delay: u64,
 }
@@ -66,7 +66,7 @@ impl<'w> Port<'w> {
         Self { world, style, asked, peer: Peer(0), frame: None }
     }
 
-    /// What this call does instead of what it should.
+    /// Returns the error with which this call fails instead of doing its work, if any.
     fn odd(&mut self) -> Option<ErrorKind> {
         let error = self.draw_odd();
         if error == Some(ErrorKind::Other) {
@@ -88,7 +88,7 @@ impl<'w> Port<'w> {
         if air.random.hits(broken) {
             air.count("broken calls");
             if air.random.percent(50) {
-                // An overrun: what was not read is gone.
+                // An overrun: bytes that were not read are lost.
                 air.overrun(0);
             }
             return Some(ErrorKind::Other);
@@ -106,7 +106,7 @@ impl<'w> Port<'w> {
         world.record(|_| Call::Read);
         let until = world.air.now + tick;
         world.pass(until, true);
-        // Where one read takes all that has come, it does not wait for more.
+        // If one read takes all that has arrived, it does not wait for more.
         let is_datagram = world.air.kind == Kind::Datagrams;
         if gather > 0 && !is_datagram && world.air.peek(0).is_some_and(|(bytes, _)| bytes.len() < longest_read) {
             let until = (world.air.now + gather).min(until);

@@ -1,6 +1,6 @@
 //! SplitMix64: the same bytes from the same seed, on every machine.
 
-/// A generator of numbers. One that a failing test drops prints its seed.
+/// A generator of numbers. One that is dropped by a failing test prints its seed.
 #[derive(Debug, Clone)]
 pub struct Random {
     seed: u64,
@@ -56,7 +56,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// Once in `1 / rate` times, where `rate` is in millionths.
+    /// Returns true with a probability of `millionths` in a million.
     pub fn hits(&mut self, millionths: u32) -> bool {
         millionths > 0 && self.below(1_000_000) < u64::from(millionths)
     }

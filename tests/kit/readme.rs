@@ -11,7 +11,7 @@ pub struct Row {
     pub tested: String,
 }
 
-/// The rows by group, command and name. The last one, of the groups of others, is left out.
+/// The rows by group, command and name. The last one, for the groups of other vendors, is left out.
 pub fn table() -> BTreeMap<(u16, u8, &'static str), Row> {
     let section =
         include_str!("../../README.md").split("\n## ").find(|section| section.starts_with("What is covered")).unwrap();

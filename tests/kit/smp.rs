@@ -7,7 +7,7 @@ use anysmp::smp::{Header, Op};
 
 use super::random::Random;
 
-/// A response with optional fields, which only a change can set.
+/// A response with optional fields, which only `set` can fill in.
 pub fn with<T>(mut response: T, set: impl FnOnce(&mut T)) -> T {
     set(&mut response);
     response
@@ -20,8 +20,8 @@ pub fn message(first: u8, group: u16, sequence: u8, command: u8, payload: &[u8])
     [&[first, 0, length[0], length[1], group[0], group[1], sequence, command], payload].concat()
 }
 
-/// A header that parses, a length that is exact, the op of a response, and one map in shortest
-/// form.
+/// Returns true if the header parses, the length is exact, the op is that of a response, and the
+/// payload is one map in its shortest form.
 pub fn is_well_formed(message: &[u8]) -> bool {
     let Ok((header, payload)) = Header::parse(message) else { return false };
     let mut reader = Reader::new(payload);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Every file below `folder`, which is one of the package's, with what is in it.
+/// Every file below `folder`, a folder of the package, with its text.
 pub fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
@@ -21,8 +21,8 @@ fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The modules of the crate: below `src`, each with its path, as `["smp", "routine"]`; that of
-/// `lib.rs` is empty.
+/// The modules of the crate, which are below `src`, each with its path, such as
+/// `["smp", "routine"]`; that of `lib.rs` is empty.
 pub fn modules() -> Vec<(Vec<String>, syn::File)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let module = |file: PathBuf, text: String| {
@@ -35,7 +35,7 @@ pub fn modules() -> Vec<(Vec<String>, syn::File)> {
     files("src").into_iter().filter(is_source).map(|(file, text)| module(file, text)).collect()
 }
 
-/// Whether something is there for tests only.
+/// Returns true if an item exists only for tests.
 pub fn is_test(attrs: &[syn::Attribute]) -> bool {
     attrs.iter().any(|attribute| {
         attribute.path().is_ident("cfg") && attribute.meta.require_list().unwrap().tokens.to_string().contains("test")

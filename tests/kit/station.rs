@@ -1,4 +1,4 @@
-//! The other end: a server on a separate line, in a superloop.
+//! The other end: a server with its own line, in a superloop.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,19 +13,19 @@ use super::air::{Air, Kind, NOBODY};
 use super::noise;
 use super::world::{MS, SECOND};
 
-/// One that takes turns.
+/// A participant that takes turns.
 pub trait Station {
-    /// When its next turn is due.
+    /// The time at which its next turn is due.
     fn next(&self) -> u64;
-    /// It has received something.
+    /// Notes that it has received something.
     fn poke(&mut self, now: u64);
     fn step(&mut self, air: &mut Air);
 }
 
-/// What a station does with the server's request for something after a response.
+/// The action of a station after a response, given the server's request for one.
 pub enum Fate {
     GoOn,
-    /// The response leaves this much later: it was at work.
+    /// The response leaves this much later, because the station was busy.
     Busy(u64),
     /// It is deaf for this long, then starts again.
     Restart(u64),
@@ -36,26 +36,26 @@ pub struct Served<'w, F: Framing, S: Service, A> {
     end: usize,
     line: Line<'w, F>,
     service: S,
-    /// What happens after a response; and, with `None`, that the station starts again.
+    /// Decides the action after a response; with `None`, it learns that the station starts again.
     after: A,
     heard: Heard,
     state: State,
     last: u64,
     next: u64,
-    /// How often it looks while something happens.
+    /// The time between two of its looks while something happens.
     round: u64,
-    /// When something last happened.
+    /// The last time at which something happened.
     busy_at: u64,
     last_byte: Option<u8>,
-    /// Messages that it sent, for lies.
+    /// Messages that it has sent, as material for lies.
     old: VecDeque<Vec<u8>>,
-    /// What it printed, in order.
+    /// The text that it printed, in order.
     pub printed: Rc<RefCell<Vec<u8>>>,
 }
 
 enum State {
     Listening,
-    /// The first `len` bytes of `tx` are to be sent then, and this often.
+    /// The first `len` bytes of `tx` are to be sent at this time, and this many times.
     Holding {
         len: usize,
         at: u64,
@@ -70,7 +70,7 @@ enum State {
     },
 }
 
-/// What a station's sink keeps.
+/// The counts that a station's sink keeps.
 #[derive(Debug, Default)]
 struct Heard {
     dropped: u64,
@@ -89,7 +89,7 @@ impl Sink for Heard {
     }
 }
 
-/// Rounds without anything to do are this far apart.
+/// The time between two rounds without anything to do.
 const IDLE: u64 = 10 * MS;
 
 impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, F, S, A> {
@@ -111,7 +111,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         }
     }
 
-    /// A message of `len` bytes is in `tx`: when and how often it goes out.
+    /// A message of `len` bytes is in `tx`: decides when and how often it is sent.
     fn answer(&mut self, len: usize, air: &mut Air) {
         let message = self.line.tx()[..len].to_vec();
         air.journal.borrow_mut().sends(&message);
@@ -140,8 +140,8 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         }
     }
 
-    /// Sends something that answers no request, in front of the answer. It is
-    /// recorded in the journal as what its sender really sent.
+    /// Sends something that answers no request, in front of the answer. The journal records it as a
+    /// message that its sender has really sent.
     fn lie(&mut self, len: usize, air: &mut Air) {
         let mut message = self.line.tx()[..len].to_vec();
         match air.random.below(4) {
@@ -190,7 +190,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
         self.busy_at = air.now;
     }
 
-    /// Text, where the console allows it: between lines and in front of frames.
+    /// Prints text where the console allows it: between lines and in front of frames.
     fn print(&mut self, air: &mut Air) {
         let chance = air.faults.texts;
         if air.free_at(self.end) > air.now + 64 * air.byte_time || !air.random.percent(chance) {
@@ -233,7 +233,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                     }
                     let (mut len, after) = self.service.receive(message, peer, tx);
                     if air.kind == Kind::Datagrams && peer == Peer(NOBODY as u32) {
-                        // The response goes to the end that asked.
+                        // The response goes to the end that sent the request.
                         len = 0;
                     }
                     let fate = (self.after)(Some(after));
@@ -245,7 +245,7 @@ impl<'w, F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Served<'w, 
                         return;
                     }
                     if let Fate::Restart(time) = fate {
-                        // The response of a reset has left, or not.
+                        // The response to a reset has left, or it has not.
                         if len > 0 && air.random.percent(80) {
                             let response = self.line.tx()[..len].to_vec();
                             self.answer(len, air);
@@ -327,7 +327,7 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
             while let Some(event) = self.line.next(&mut self.heard) {
                 let _ = self.line.report(event, &mut self.service);
             }
-            // As much as fits a transmit buffer of 64 bytes, or a whole frame.
+            // At most the contents of a transmit buffer of 64 bytes, or a whole frame.
             loop {
                 let pending = self.line.pending().to_vec();
                 if pending.is_empty() || air.free_at(self.end) > air.now + 64 * air.byte_time {
@@ -358,7 +358,7 @@ impl<F: Framing, S: Service, A: FnMut(Option<S::After>) -> Fate> Station for Ser
                 }
             }
             if !self.line.is_sending() && matches!(self.state, State::Sending { .. }) {
-                // It was given up: the line was never silent.
+                // The answer was given up, because the line was never silent.
                 air.count("answers given up");
                 self.state = State::Listening;
             }

@@ -1,9 +1,9 @@
-//! Counts by name, and which seeds to run.
+//! Counts by name, and the seeds to run.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What happened in all sessions, by name.
+/// The number of events in all sessions, by name.
 #[derive(Debug, Default)]
 pub struct Tally(BTreeMap<&'static str, u64>);
 

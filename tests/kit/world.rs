@@ -20,9 +20,9 @@ pub enum Call {
 pub struct World<'w> {
     pub air: Air,
     stations: Vec<Box<dyn Station + 'w>>,
-    /// Calls of the client's port since [`restart_count`](Self::restart_count).
+    /// Calls of the client's port by the current operation.
     pub calls: u64,
-    /// The most calls that one operation may make.
+    /// The maximum number of calls that one operation may make.
     pub most_calls: u64,
     /// What the driver did, if that is recorded.
     pub recorded: Option<Vec<Call>>,
