@@ -1,4 +1,4 @@
-//! The envelope of Sirius' Ethernet bridge, both forms, both ends.
+//! The envelope of Sirius' Ethernet bridge: both forms, both ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The BSMP master against recorded calls, the examples of the document, and hostile nodes.
+//! The BSMP master with recorded calls, the examples of the document, and hostile nodes.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A BSMP master on a line in simulated time: answers that are late, doubled or not ours, silence
+//! A BSMP master on a line in simulated time: answers that are late, doubled or for others, silence
 //! between packets, slow lines, and the direction of RS-485.
 
 use std::cell::RefCell;

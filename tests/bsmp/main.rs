@@ -1,4 +1,4 @@
-//! BSMP: both ends, the routines, and the lines that they are used on.
+//! BSMP: both ends, the routines, and the lines on which they are used.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! The MD5 of curves, whose blocks are this crate's own work, against the whole of the `md-5`
-//! crate.
+//! The MD5 of curves, whose blocks this crate computes itself, compared with the complete one of
+//! the `md-5` crate.
 
 use anysmp::bsmp::curve::{Checksum, Md5};
 use md5::Digest;

@@ -2,7 +2,7 @@
 //! the blocking driver.
 //!
 //! `ANYSMP_POLLS=1000000 cargo test --release --features host --test bsmp thirty_nodes` polls a
-//! million times; without the variable it is a share of that.
+//! million times; without the variable it polls a share of that.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The routines of BSMP against nodes that lie, lose and repeat.
+//! The routines of BSMP with nodes that lie, or that lose or repeat messages.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! What a BSMP node promises beyond the golden sessions: limits, buffers, atomic writes, addresses,
-//! any bytes.
+//! The promises of a BSMP node beyond the golden sessions: limits, buffers, atomic writes,
+//! addresses, any bytes.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;

@@ -1,4 +1,4 @@
-//! Typed values: declared once, for node and master; groups split and built; numbers of curves.
+//! Typed values: declared once, for node and master; groups split and built; curves of numbers.
 
 use anysmp::bsmp::curve::Curve;
 use anysmp::bsmp::group::{Group, Members};

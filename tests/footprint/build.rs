@@ -1,5 +1,5 @@
-//! Images that are only linked have no start-up code and no memory map: what counts is what the
-//! linker keeps. Those that run have the map of the emulated board.
+//! Images that are only linked have no start-up code and no memory map: only the code and data that
+//! the linker keeps count. Those that run have the map of the emulated board.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -1,5 +1,5 @@
-//! One port, three framings: whatever comes in any order and in any pieces is told apart, and
-//! answered in kind.
+//! One port, three framings: frames in any order and in any pieces are told apart, and answered in
+//! the same framing.
 
 use core::time::Duration;
 

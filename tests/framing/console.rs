@@ -1,4 +1,4 @@
-//! SMP over a console: what is sent, what is accepted, and what becomes of damage.
+//! SMP over a console: frames that are sent, frames that are accepted, and the outcome of damage.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Messages that come one to a read.
+//! Messages that arrive one per read.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What all encoders have in common: runs of any size, messages that are not the one that was
+//! The properties that all encoders share: runs of any size, messages other than the one that was
 //! begun, and sizes.
 
 use core::time::Duration;

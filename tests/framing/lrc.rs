@@ -1,5 +1,5 @@
-//! The frames of S3MP: golden bytes, every short message, noise beside the state machine written
-//! down as a table.
+//! The frames of S3MP: golden bytes, every short message, and noise compared with the state
+//! machine, which is written down as a table.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! The short ways of a host, which take whole runs, lines and blocks at once: whatever the room and
-//! wherever a read ends, they make what the slow oracles make, and what single bytes make.
+//! The fast paths of a host, which take whole runs, lines and blocks at once. For any amount of
+//! room, and wherever a read ends, their result is that of the slow oracles, and that of single
+//! bytes.
 //!
-//! A short way is left in the middle when room or input ends there. So each frame is cut at every
-//! place, and each decoder gets every cut of a damaged stream.
+//! A fast path is left halfway when room or input ends there. So each frame is cut at every place,
+//! and each decoder gets every cut of a damaged stream.
 
 use anysmp::cobs;
 use anysmp::framing::console::Console;

@@ -1,6 +1,6 @@
-//! The conveniences that every public type has: a value that must not be dropped says so, what a
-//! person reads prints itself, what holds other values can be iterated over, and an error leads to
-//! the one that caused it.
+//! The conveniences that every public type has: a value that must not be dropped is marked so, a
+//! value for people can be printed, a collection can be iterated over, and an error leads to the
+//! error that caused it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! CONTRIBUTING and README are true: their places exist, and each step of `.ci/run` is explained.
+//! CONTRIBUTING and README are true: the places that they name exist, and each step of `.ci/run` is
+//! explained.
 
 use std::path::Path;
 

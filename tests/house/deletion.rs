@@ -1,4 +1,4 @@
-//! Without any one protocol the rest of the crate builds, and nothing is left over.
+//! If any one protocol is removed, the rest of the crate builds, and nothing is left over.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! The proof of `tests/panicfree` calls every public entry point: its source names each public
 //! function of the crate.
 //!
-//! What this can see is names. A function of a type that has no `self` has to be named with the
-//! type (`Slots::new`); of a method, a trait's function or a free function, it is enough that
+//! This check sees only names. A function of a type that has no `self` has to be named with the
+//! type (`Slots::new`); for a method, a trait's function or a free function, it is enough that
 //! something of this name is called or implemented.
 
 use std::collections::BTreeSet;

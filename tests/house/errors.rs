@@ -1,8 +1,8 @@
-//! Each variant of each public error: its doc says whose fault it is, and a test names it.
+//! Each variant of each public error: its doc states whose fault it is, and a test names it.
 //!
-//! A name counts only where it is resolved, through the imports of its file and the re-exports of
-//! the crate, to that very enum: five enums have a `Malformed`. That the test produces the error is
-//! not seen here; a variant that is only matched counts too.
+//! A name counts only if it resolves, through the imports of its file and the re-exports of the
+//! crate, to that very enum: five enums have a `Malformed`. Whether the test produces the error is
+//! not checked here; a variant that is only matched counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! The examples of the library do what they promise, talk to each other, and stay small: at most 40
-//! lines each, without imports, docs, and what plays the other end.
+//! lines each, not counting imports, docs, and the part that plays the other end.
 #![cfg(all(feature = "std", feature = "mcuboot", feature = "sha2", feature = "testing"))]
 #![allow(dead_code, reason = "what the examples have for their `main`")]
 

@@ -1,4 +1,4 @@
-//! What a feature changes: where a suite may be left out of the sets of features that CI runs.
+//! The effects of features: CI may leave out a suite only for features that do not affect it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,9 +1,8 @@
 //! The import graph of `src`: which file uses which, by its `use` declarations and paths.
 //!
-//! What counts: imports, and paths in code that begin with `crate`, `super` or `self`, each
-//! followed through re-exports to the file that defines it. What does not: doc comments, unit
-//! tests, `mod` declarations, and re-exports of a file's own submodules, which is how a folder
-//! shows what is in it.
+//! Imports count, and paths in code that begin with `crate`, `super` or `self`, each followed
+//! through re-exports to the file that defines it. Doc comments, unit tests, `mod` declarations,
+//! and re-exports of a file's own submodules, by which a folder shows its contents, do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The house in order: what the sources themselves have to keep to.
+//! The house in order: the rules that the sources themselves have to follow.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Responses can get new fields: those of SMP are written by us for devices that others write.
+//! Responses can get new fields: the crate defines those of SMP, and devices of other authors use
+//! them.
 
 use std::path::Path;
 

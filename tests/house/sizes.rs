@@ -1,4 +1,4 @@
-//! How long files and their lines may be.
+//! The maximum length of files and of their lines.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is at the top of the tree.
+//! The files and folders at the top of the tree.
 
 use std::collections::BTreeSet;
 use std::fs;

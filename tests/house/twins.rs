@@ -1,4 +1,4 @@
-//! `blocking.rs` and `asynch.rs` are one driver in two colours: nothing but the colour may differ.
+//! `blocking.rs` and `asynch.rs` are one driver, blocking and async: nothing else may differ.
 
 /// The driver without its module docs and imports, which are the colour's own.
 fn body(source: &str) -> &str {

@@ -1,7 +1,7 @@
 //! Both drivers over scripted ports: every partial read and write, every failure at every call,
 //! every cancellation.
 //!
-//! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each colour.
+//! The scenarios are written once, in `drivers/scenarios.rs`, and compiled for each driver.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

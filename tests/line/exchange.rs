@@ -1,4 +1,4 @@
-//! A client's manners: preambles, retries, silence where responses name no request.
+//! A client's manners: preambles, retries, and silence if responses do not name their request.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,5 @@
-//! Ports measure time: by a clock, by ticks, by delays and bytes; and who is at their other end.
+//! Ports measure time, by a clock, by ticks, by delays and bytes, and report the peer at the other
+//! end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What is logged, as `defmt` encodes it: two bytes for the words, then the values.
+//! The logged records, as `defmt` encodes them: two bytes for the words, then the values.
 
 use core::time::Duration;
 

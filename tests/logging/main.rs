@@ -1,5 +1,5 @@
-//! What the crate prints: every public type prints itself, none prints what it carries, and
-//! each lost frame is one line.
+//! The printed text of the crate: every public type can be printed, none prints the content that it
+//! carries, and each lost frame is one line.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! A value of every type that prints itself by hand, filled with a marker wherever foreign bytes
-//! can be.
+//! A value of every type that implements its own output by hand, filled with a marker wherever
+//! foreign bytes can be.
 
 use core::fmt::Debug;
 use core::time::Duration;

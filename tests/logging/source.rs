@@ -1,4 +1,4 @@
-//! The crate's own types, from its source: what they hold and what they implement.
+//! The crate's own types, from its source: their contents and the traits that they implement.
 
 use std::collections::{BTreeMap, BTreeSet};
 

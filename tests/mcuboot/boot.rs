@@ -1,7 +1,7 @@
-//! The boot loader of `anysmp::testing` against recorded boots of MCUboot itself.
+//! The boot loader of `anysmp::testing` compared with recorded boots of MCUboot itself.
 //!
-//! `tests/vectors/mcuboot/README.md` describes the lines. Each line is a flash, power cuts in it if
-//! there were any, and what MCUboot made of it.
+//! `tests/vectors/mcuboot/README.md` describes the lines. Each line is a flash, the power cuts in
+//! it if there were any, and the result that MCUboot made of it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The modes and options of MCUboot of which there are no recorded boots: a table of rules, each
+//! The modes and options of MCUboot for which there are no recorded boots: a table of rules, each
 //! with its public source.
 
 use anysmp::mcuboot::build::Builder;

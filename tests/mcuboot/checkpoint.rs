@@ -1,4 +1,4 @@
-//! Uploads that go on after a restart.
+//! Uploads that continue after a restart.
 
 use anysmp::checksum::Crc16;
 use anysmp::mcuboot::Version;

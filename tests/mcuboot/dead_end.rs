@@ -1,4 +1,4 @@
-//! No state that commands, a power cut or a failed read can leave is left only by a cable.
+//! Every state that commands, a power cut or a failed read can leave has a way out without a cable.
 
 use anysmp::mcuboot::slots::{Command, Config, Error, Outcome, Uploaded};
 use anysmp::mcuboot::trailer::{Field, Layout, SwapType};

@@ -1,5 +1,5 @@
-//! The application's gate is asked on every way into a slot and before every mark, and sees what
-//! happens.
+//! The application's gate is asked on every way into a slot and before every mark, and receives
+//! every event.
 
 use anysmp::mcuboot::build::Builder;
 use anysmp::mcuboot::digest::Sha256;

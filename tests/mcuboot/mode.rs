@@ -1,4 +1,4 @@
-//! The boot modes: their layouts, their largest images, and what is refused by name.
+//! The boot modes: their layouts, their largest images, and the cases that are refused by name.
 
 use anysmp::mcuboot::digest::Sha256;
 use anysmp::mcuboot::slots::{

@@ -1,19 +1,19 @@
 //! Power cuts before, inside and after every write and erase of an update, over many geometries.
 //!
 //! ```text
-//!   a deed of a client ─▶ power fails at one of its operations ─▶ reset, as MCUboot does it
+//!   an action of a client ─▶ power fails at one of its operations ─▶ reset, as MCUboot does it
 //!      ─▶ the client does it again, and power fails at a random operation ─▶ reset
-//!      ─▶ the client goes on until the new image runs and is confirmed
+//!      ─▶ the client continues until the new image runs and is confirmed
 //! ```
 //!
-//! At every moment: the running slot is unchanged but for its `image_ok`; a slot is marked only if
-//! the whole image is in it; no write goes to bytes that are not erased; and after each reset an
-//! image runs. At the end commands alone have completed the update.
+//! At every moment: the running slot is unchanged except for its `image_ok`; a slot is marked only
+//! if the whole image is in it; nothing is written to bytes that are not erased; and after each
+//! reset an image runs. At the end commands alone have completed the update.
 //!
 //! `ANYSMP_CUTS=1000000 cargo test --release --features host --test mcuboot power_cut` makes that
-//! many cuts; without it a share is made. Flash with error correction reports a torn unit or page
-//! as unreadable until it is erased. MCUboot itself stops at an unreadable trailer; here the boot
-//! loader sees the torn bytes.
+//! many cuts; without the variable it makes a share of them. Flash with error correction reports a
+//! torn unit or page as unreadable until it is erased. MCUboot itself stops at an unreadable
+//! trailer; here the boot loader sees the torn bytes.
 
 use std::fmt;
 use std::marker::PhantomData;

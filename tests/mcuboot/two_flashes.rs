@@ -1,5 +1,5 @@
-//! A secondary slot, or a spare region, in another flash device with other write and erase sizes.
-//! `power` cuts power in such devices too.
+//! A secondary slot, or a spare region, in another flash device with different write and erase
+//! sizes. `power` cuts the power of such devices too.
 
 use std::cell::Cell;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! Entry point, and nothing in the image that the entry point does not reach.
+//! Sets the entry point, and removes everything that it does not reach from the image.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -1,8 +1,8 @@
-//! Random exchanges with a slave, beside a second slave that was written from the README of S3MP
-//! (its C code for COBS and the check, its tables of commands) without a look at `src`.
+//! Random exchanges with a slave, compared with a second slave that was written from the README of
+//! S3MP (its C code for COBS and the check, its tables of commands) without a look at `src`.
 //!
-//! `ANYSMP_EXCHANGES=10000000 cargo test --release --features host --test s3mp reference` makes so
-//! many; without the variable it is 100,000.
+//! `ANYSMP_EXCHANGES=10000000 cargo test --release --features host --test s3mp reference` makes
+//! this many; without the variable there are 100,000.
 
 use anysmp::framing::lrc::Lrc;
 use anysmp::framing::{Encoder as _, Framing as _, Progress};

@@ -1,4 +1,4 @@
-//! The S3MP slave: golden dialogues, and what no dialogue shows.
+//! The S3MP slave: golden dialogues, and behaviour that no dialogue shows.
 
 use std::time::Duration;
 

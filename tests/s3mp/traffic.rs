@@ -1,4 +1,4 @@
-//! What decides about traffic: when a slave pushes, and what it refuses.
+//! The rules that determine traffic: when a slave pushes, and which requests it refuses.
 
 use std::time::Duration;
 

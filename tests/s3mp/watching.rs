@@ -1,5 +1,5 @@
-//! Finding and watching slaves whose messages are lost, refused or late: routines by hand, in
-//! simulated time.
+//! Finding and watching slaves whose messages are lost, refused or late: routines driven by hand,
+//! in simulated time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

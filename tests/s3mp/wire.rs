@@ -1,4 +1,4 @@
-//! A line in simulated time with a slave at its far end, and a master's link of either colour.
+//! A line in simulated time with a slave at its far end, and a master's link, blocking or async.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! Uploads of 64 KiB over lines that lose much, with the settings that everybody gets.
+//! Uploads of 64 KiB over lines that lose much, with the default settings.
 //!
 //! `ANYSMP_SESSIONS=1000` runs each kind of line 1,000 times instead of a share.
 

@@ -1,4 +1,4 @@
-//! The driver flushes each frame before the next one leaves, whatever the port does.
+//! The driver flushes each frame before the next one is sent, whatever the port does.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

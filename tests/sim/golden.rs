@@ -1,10 +1,10 @@
 //! Golden frames, damaged: every truncation, every replaced byte, every one and two flipped bits.
-//! The verdict is that of the slow decoders in `tests/kit`, and a good frame directly after it
-//! arrives as rule 7 demands.
+//! The verdict is that of the slow decoders in `tests/kit`, and a good frame directly after the
+//! damaged one arrives as rule 7 demands.
 //!
 //! The normal run takes every truncation and every single bit, and a share of the rest;
 //! `ANYSMP_GOLDEN=all` takes all. Frames with bit errors at every rate are drawn: `ANYSMP_FRAMES=n`
-//! of them for each framing.
+//! sets their number for each framing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

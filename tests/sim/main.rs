@@ -1,5 +1,5 @@
-//! Every protocol, routine and driver over a simulated line: see `tests/kit` for what goes wrong on
-//! it, and `tests/README.md` for the campaigns.
+//! Every protocol, routine and driver over a simulated line: see `tests/kit` for the faults of this
+//! line, and `tests/README.md` for the campaigns.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

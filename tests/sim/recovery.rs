@@ -1,4 +1,4 @@
-//! After noise: how many of the frames that follow each framing loses, by rule 7 of the design.
+//! After noise: the number of following frames that each framing loses, by rule 7 of the design.
 
 use std::time::Duration;
 

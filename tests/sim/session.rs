@@ -1,4 +1,4 @@
-//! What the sessions of the three protocols have in common: a line is drawn, operations are timed,
+//! The parts that the sessions of the three protocols share: a line is drawn, operations are timed,
 //! wrong results are named.
 
 use std::cell::RefCell;

@@ -1,5 +1,5 @@
-//! A device for SMP: clock, files, settings, statistics, and two slots with what a boot loader does
-//! at a restart.
+//! A device for SMP: clock, files, settings, statistics, and two slots with the actions of a boot
+//! loader at a restart.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! How fast an image gets to a device over a console, by baud rate and window, in virtual time:
-//! README's table. The device answers after its turnaround and the time that its flash takes; it
-//! has nine buffers of 1,024 bytes, and start-up is part of the time.
+//! The speed at which an image reaches a device over a console, by baud rate and window, in virtual
+//! time: README's table. The device answers after its turnaround and the time that its flash takes;
+//! it has nine buffers of 1,024 bytes, and start-up is part of the time.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! How much one look at a line does: calls of the framing, counted, per byte and per look.
+//! The work of one look at a line: calls of the framing, counted per byte and per look.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! The CBOR cursor against `minicbor`, which reads heads and integers for a slow oracle that builds
-//! a tree.
+//! The CBOR cursor compared with a slow oracle that builds a tree, for which `minicbor` reads heads
+//! and integers.
 
 use anysmp::cbor::{BufferFull, Bytes, DEPTH, Item, List, Malformed, Reader, Table, Text, Value, Writer, keys};
 use anysmp::smp::{Decode, Encode, image, os};

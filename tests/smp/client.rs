@@ -1,4 +1,5 @@
-//! The client end: what it sends, which message it takes for its answer, and what it reads from it.
+//! The client end: the bytes that it sends, the message that it accepts as the answer, and the
+//! values that it reads from it.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Every code of every table: its number, its name, its translation to version 1 and its remedy, in
 //! both directions.
 //!
-//! The tables are those of the headers of Zephyr's groups, with one difference: where Zephyr
-//! translates an error of group 63 to "no error" for version 1, it is 1 here.
+//! The tables are those of the headers of Zephyr's groups, with one difference: Zephyr translates
+//! an error of group 63 to "no error" for version 1, whereas it is 1 here.
 
 use anysmp::cbor::Writer;
 use anysmp::smp::{Error, Group, Header, HeaderError, Version};

@@ -1,6 +1,6 @@
-//! Every request and every response that no recorded exchange has, at both ends: the bytes,
-//! which are in `vectors/smp/groups.json`, every form that CBOR allows for them, what is missing,
-//! doubled or cut off, and the habits of real servers.
+//! Every request and every response that no recorded exchange contains, at both ends: the bytes,
+//! which are in `vectors/smp/groups.json`; every form that CBOR allows for them; missing, doubled
+//! and cut-off parts; and the habits of real servers.
 
 use anysmp::cbor::{Bytes, Malformed, Text, Writer};
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, serve};

@@ -1,6 +1,6 @@
-//! Recorded exchanges of Zephyr servers and MCUboot's serial recovery with several clients: what
-//! they say, we understand, and where the answer does not depend on a device's state, our server
-//! says the same.
+//! Recorded exchanges of Zephyr servers and MCUboot's serial recovery with several clients: the
+//! crate decodes all of them, and its server gives the same answer wherever the answer does not
+//! depend on a device's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 

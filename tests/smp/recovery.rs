@@ -1,4 +1,4 @@
-//! The server of a boot loader: byte for byte the answers of MCUboot's `boot_serial` where it was
+//! The server of a boot loader: byte for byte the answers of MCUboot's `boot_serial` if they were
 //! recorded, and each refusal that its docs name.
 
 use anysmp::line::{Peer, Serve as _, Service as _};

@@ -1,4 +1,4 @@
-//! The routines, against functions that answer as a server would, or as it should not.
+//! The routines, with functions that answer as a server would, or as it should not.
 
 mod files;
 mod pacing;

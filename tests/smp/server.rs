@@ -1,5 +1,5 @@
-//! The server end: what it answers to good, bad and hostile requests, who may do what, and what
-//! happens to repeats.
+//! The server end: its answers to good, bad and hostile requests, the permissions of clients, and
+//! the treatment of repeats.
 
 mod hostile;
 mod memory;

@@ -1,5 +1,5 @@
-//! Lengths on the wire that a `usize` of 16 bits cannot hold once a header is added: no receiver
-//! may take a few bytes for all of such a message. The outcome goes to the UART.
+//! Lengths on the wire that a 16-bit `usize` cannot hold once a header is added: no receiver may
+//! take a few bytes for a whole message of such a length. The outcome goes to the UART.
 #![no_std]
 #![no_main]
 

@@ -10,9 +10,9 @@
 //!           └───────────────┘  TOP − DEPTH
 //! ```
 //!
-//! So the figure holds of the user's functions what they push before they can look: their own
-//! frame, of a few registers. Each new figure goes to UART1, a line that begins with `d`; with `s`
-//! begin those of [`steps`].
+//! So the figure includes what the user's functions push before they can look: their own frame, of
+//! a few registers. Each new figure goes to UART1 as a line that begins with `d`; the lines of
+//! [`steps`] begin with `s`.
 
 use crate::device::Fault;
 use anysmp::source::SourceFailed;

@@ -1,5 +1,5 @@
-//! A BSMP device all of whose entities are reached through functions that are linked later, so that
-//! none of it counts.
+//! A BSMP device whose entities are all reached through functions that are linked later, so that
+//! none of them counts.
 #![allow(improper_ctypes, reason = "the functions do not exist")]
 
 use anysmp::bsmp::curve::{Curve, Digest, Md5};

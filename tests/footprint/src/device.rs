@@ -1,6 +1,6 @@
-//! The user's side, which no stack figure counts: a serial port, a flash, files, settings, a shell.
-//! By itself all of it does nothing but cannot be optimised away; with the feature `board` port and
-//! flash are those of an emulated board.
+//! The user's side, which no stack figure includes: a serial port, a flash, files, settings, a
+//! shell. By itself all of it does nothing, but it cannot be optimised away; with the feature
+//! `board` the port and the flash are those of an emulated board.
 
 use anysmp::mcuboot::digest::{Digest, Hash, HashKind};
 use anysmp::port::Clock;

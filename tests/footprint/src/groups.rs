@@ -1,4 +1,4 @@
-//! What the SMP servers serve.
+//! The groups of the SMP servers.
 
 use crate::Place;
 use crate::device::{CAPACITY, Nor, get, put};

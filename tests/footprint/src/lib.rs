@@ -1,8 +1,9 @@
-//! The base of every image. What an image keeps is in static memory, so that `measure.py` can
-//! tell RAM from stack: what belongs to the crate in a [`Place`], what the caller brings along in
-//! `BUFFERS` and `DEVICE`. Each runs a `main_loop`, whose worst-case stack is the figure; functions
-//! of [`device`] and [`bsmp_device`] are the user's. With the feature `board` the SMP images and
-//! those of the framings run in QEMU, where `painted.py` and `steps.py` talk to them.
+//! The base of every image. The data of an image are in static memory, so that `measure.py` can
+//! distinguish RAM from stack: the part that belongs to the crate in a [`Place`], the part that the
+//! caller supplies in `BUFFERS` and `DEVICE`. Each image runs a `main_loop`, whose worst-case stack
+//! is the figure; functions of [`device`] and [`bsmp_device`] are the user's. With the feature
+//! `board` the SMP images and those of the framings run in QEMU, where `painted.py` and `steps.py`
+//! talk to them.
 #![no_std]
 
 pub mod bsmp_device;

@@ -1,5 +1,5 @@
-//! The parts of a board that does nothing: a register that can hold anything. Images that use
-//! it are linked, never run.
+//! The parts of a board that does nothing: one register that can hold any value. Images that use it
+//! are linked, never run.
 
 use crate::device::Fault;
 use anysmp::source::SourceFailed;

@@ -1,6 +1,6 @@
-//! How many instructions the crate takes between functions of the user's. In QEMU with
-//! `-icount shift=7` each takes 128 ns of the board's time, and SysTick counts 25 MHz of it: 16
-//! ticks are 5 instructions.
+//! The number of instructions that the crate takes between two of the user's functions. In QEMU
+//! with `-icount shift=7` each instruction takes 128 ns of the board's time, and SysTick counts
+//! this time at 25 MHz: 16 ticks are 5 instructions.
 
 use super::{get_register, report, set_register};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};

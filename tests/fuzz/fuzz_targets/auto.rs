@@ -1,7 +1,7 @@
-//! Any stream: in pieces it leads to what it leads to in one; a console frame after it arrives
-//! without a pause, and so does each one that the slow console decoder finds in it; without a byte
-//! that begins other frames everything is as that decoder has it; and after a silence frames of
-//! all kinds are distinguished in any order, and answered in kind.
+//! Any stream: in pieces it has the same result as in one; a console frame after it arrives without
+//! a pause, and so does each one that the slow console decoder finds in it; without a byte that
+//! begins other frames the result is that of this decoder; and after a silence, frames of all kinds
+//! are distinguished in any order, and answered in the same framing.
 //!
 //! Input: the length of the pieces less 1, a length, that many bytes of any stream, then frames: a
 //! choice and the length of the payload in one byte each, and the payload.

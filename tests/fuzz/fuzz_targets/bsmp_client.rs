@@ -1,6 +1,6 @@
-//! Any bytes as the answer to each request: a response or an error, and lists come to their end.
-//! Any messages as answers to each routine: it ends, in at most as many steps as its work and its
-//! repeats allow.
+//! Any bytes as the answer to each request: the result is a response or an error, and all lists
+//! end. Any messages as answers to each routine: it ends, in at most as many steps as its work and
+//! its repeats allow.
 //!
 //! Input: a choice, then messages, each preceded by its length in one byte (0: no answer in time).
 #![no_main]

@@ -1,6 +1,6 @@
-//! Any bytes as messages to one node: one answer each, well-formed and to the right one; what is
-//! refused changes nothing; what is answered our own client reads; and the version is reported
-//! afterwards.
+//! Any bytes as messages to one node: one answer each, well-formed and to the right request; a
+//! refused request changes nothing; our own client can read every answer; and the version is
+//! reported afterwards.
 //!
 //! Input: a choice, then messages, each preceded by its address (0 and 1: ours, 2: everybody, 3:
 //! another) and its length in one byte each.

@@ -1,5 +1,5 @@
-//! Any stream in any pieces: the COBS decoder agrees with the slow reference. And any data come
-//! back from COBS.
+//! Any stream in any pieces: the COBS decoder agrees with the slow reference. And any data that
+//! were encoded as COBS are decoded unchanged.
 //!
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.
 #![no_main]

@@ -1,4 +1,4 @@
-//! Any stream in any pieces: all messages of a valid front are delivered, at most one error
+//! Any stream in any pieces: all messages of a valid beginning are delivered, at most one error
 //! follows, and silence ends it.
 //!
 //! Input: a quarter of the buffer's length, the length of the pieces less 1, the stream.

@@ -1,4 +1,4 @@
-//! Any datagrams: each is a message or too long.
+//! Any datagrams: each one is a message or is too long.
 //! Input: a quarter of the buffer's length, the length of the datagrams less 1, their bytes.
 #![no_main]
 

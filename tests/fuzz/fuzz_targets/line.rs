@@ -1,9 +1,9 @@
 //! Two lines of one framing, driven by anything: bytes from nowhere, pieces of any size, times,
-//! broken-off frames, lost bytes. Nothing panics, `next` ends, what is handed out can be framed
-//! again, and once the port is well a message arrives.
+//! frames that are broken off, lost bytes. Nothing panics, `next` ends, every delivered message can
+//! be framed again, and once the port has recovered a message arrives.
 //!
-//! Input: the framing, then steps: which end and what (one byte), and how much (one byte), and for
-//! noise that many bytes.
+//! Input: the framing, then steps: the end and the action (one byte), the amount (one byte), and
+//! for noise that many bytes.
 #![no_main]
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Any stream in any pieces, with silences: the S3MP decoder agrees with the slow reference. And
-//! every message comes back out of its frame, with only the next byte or silence after it.
+//! every message can be decoded from its frame, with only the next byte or silence after it.
 //!
 //! Input: the buffer's length, then pieces: a length in one byte (0: silence) and that many bytes.
 #![no_main]

@@ -1,5 +1,5 @@
-//! Any stream in any pieces, with silences: the packet decoder agrees with the slow reference.
-//! And every message comes back out of its packet.
+//! Any stream in any pieces, with silences: the packet decoder agrees with the slow reference. And
+//! every message can be decoded from its packet.
 //!
 //! Input: the choices (early, echo, checksum), the buffer's length, then pieces: a length in one
 //! byte (0: silence) and that many bytes.

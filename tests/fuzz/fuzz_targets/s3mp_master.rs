@@ -1,5 +1,5 @@
-//! Any bytes as messages to a master: what it takes for an answer is one, values are what their
-//! bytes encode, and both routines end or go on within their steps.
+//! Any bytes as messages to a master: only an answer is accepted as one, values are those that
+//! their bytes encode, and both routines end or continue within their steps.
 //!
 //! Input: a choice, then messages, each preceded by its length in one byte (0: silence).
 #![no_main]

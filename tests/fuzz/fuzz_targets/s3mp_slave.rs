@@ -1,9 +1,9 @@
-//! Any bytes as messages to one slave: one answer each but to RESET, to the right one; a PUSH for
-//! what is subscribed and has changed, and for nothing else; what it answers our own master reads;
-//! and it answers STATUS afterwards.
+//! Any bytes as messages to one slave: one answer each except to RESET, to the right request; a
+//! PUSH for values that are subscribed and have changed, and for nothing else; our own master can
+//! read every answer; and the slave answers STATUS afterwards.
 //!
-//! Input: a choice, then messages, each preceded by its length in one byte (0: what a damaged one
-//! leads to).
+//! Input: a choice, then messages, each preceded by its length in one byte (0: the effect of a
+//! damaged one).
 #![no_main]
 
 use anysmp::line::Damage;

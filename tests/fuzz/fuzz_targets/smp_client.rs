@@ -1,5 +1,5 @@
-//! Any bytes as the payload of an answer to each request: a value or an error, and the value
-//! survives our own encoding.
+//! Any bytes as the payload of an answer to each request: the result is a value or an error, and
+//! the value is unchanged after it was encoded and decoded again.
 #![no_main]
 
 use anysmp::cbor::Writer;

@@ -1,8 +1,8 @@
 //! Any bytes as messages to one server: at most one answer each, well-formed, and an echo works
 //! afterwards.
 //!
-//! Each message of the input is preceded by its length in one byte, so that repeats and mixtures
-//! are reached.
+//! Each message of the input is preceded by its length in one byte, so that repeated and mixed
+//! messages occur.
 #![no_main]
 
 use std::time::Duration;

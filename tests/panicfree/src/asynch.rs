@@ -1,9 +1,9 @@
-//! The async driver of all three protocols, polled at unknown times over a port of which nothing is
-//! known.
+//! The async driver of all three protocols, polled at unknown times over a port about which nothing
+//! is known.
 //!
-//! The compiler puts one panic into every future: that of a poll after its end. It has no bytes to
-//! do with and no executor does it, so this module is checked by `offenders.py --but`, which lets
-//! that panic pass.
+//! The compiler puts one panic into every future: that of a poll after its end. It does not depend
+//! on any bytes, and no executor does this, so this module is checked by `offenders.py --but`,
+//! which permits that panic.
 
 use crate::device::Device;
 use crate::link::Keep;

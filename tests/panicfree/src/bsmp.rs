@@ -1,4 +1,4 @@
-//! BSMP: a node that has everything, every request and its answer, a table of anything, all
+//! BSMP: a node that has everything, every request and its answer, a table with any contents, all
 //! routines.
 
 use crate::{Operation, ask, drop_in_box, flag, number, run, serve, size, time};

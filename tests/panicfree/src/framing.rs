@@ -1,5 +1,5 @@
-//! Framings: unknown bytes in any pieces, silence at any time, every message back out through a
-//! small buffer.
+//! Framings: unknown bytes in any pieces, silence at any time, every received message encoded again
+//! through a small buffer.
 
 use crate::{Operation, drop_in_box, size, time};
 use anysmp::cobs;

@@ -1,4 +1,4 @@
-//! A line without a port: every manner, with bytes, times and lengths that nobody has checked.
+//! A line without a port: every manner, with bytes, times and lengths that have not been checked.
 
 use crate::link::Keep;
 use crate::{Operation, bsmp, drop_in_box, flag, peer, s3mp, serve, size, smp, span, time};

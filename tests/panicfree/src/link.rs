@@ -1,5 +1,5 @@
-//! The blocking driver of all three protocols, over a port that reads anything, takes any number of
-//! bytes and may fail.
+//! The blocking driver of all three protocols, over a port that reads anything, accepts any number
+//! of bytes and may fail.
 
 use crate::device::Device;
 use crate::{Operation, bsmp, drop_in_box, flag, peer, s3mp, size, smp, time};

@@ -1,10 +1,10 @@
 //! Calls every entry point of the crate on unknown bytes, with a panic handler that cannot be
 //! linked.
 //!
-//! The image is never run: that it links is the proof. Whatever panics on foreign bytes, through
-//! any path that the optimiser could not rule out, reaches the handler and with it a symbol that
-//! does not exist. `--features offenders` links a real handler instead, and `offenders.py` names
-//! the callers in that image.
+//! The image is never run: the proof is that it links. Any panic on foreign bytes, through any path
+//! that the optimiser could not rule out, reaches the handler and with it a symbol that does not
+//! exist. `--features offenders` links a real handler instead, and `offenders.py` names the callers
+//! in that image.
 
 #![no_std]
 #![no_main]

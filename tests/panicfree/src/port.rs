@@ -1,4 +1,4 @@
-//! The ports that wrap others, over one of which nothing is known.
+//! The ports that wrap others, over a port about which nothing is known.
 
 use crate::link::{Pause, Port};
 use crate::{Operation, drop_in_box, peer, size, time};

@@ -1,5 +1,5 @@
-//! What a program prints: the texts of everything that came off the wire. (`Debug` is left out:
-//! derived for more than five fields, it keeps an assertion of `core`.)
+//! The output of a program: the texts of everything that came off the wire. (`Debug` is left out:
+//! derived for more than five fields, it contains an assertion of `core`.)
 
 use crate::{Operation, drop_in_box};
 use anysmp::bsmp::Refusal;

@@ -1,5 +1,5 @@
-//! The routines for files against a store in memory, over lines that lose and double, and against
-//! hostile servers.
+//! The routines for files with a store in memory, over lines that lose and double messages, and
+//! with hostile servers.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! The pace that all transfers share: when they repeat, how much they have in flight, and when they
-//! give up.
+//! The pace that all transfers share: when they repeat, how many requests they have in flight, and
+//! when they give up.
 
 use std::collections::VecDeque;
 use std::time::Duration;

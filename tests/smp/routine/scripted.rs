@@ -1,4 +1,5 @@
-//! What the tests of the routines share: messages from a server, and drivers without a port.
+//! The parts that the tests of the routines share: messages from a server, and drivers without a
+//! port.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Upgrades of image numbers other than 0, and of several images at once, against the public rules
-//! of Zephyr's image group: those of today and those of 3.4.
+//! Upgrades of image numbers other than 0, and of several images at once, compared with the public
+//! rules of Zephyr's image group: the current ones and those of 3.4.
 
 use anysmp::cbor::List;
 use anysmp::mcuboot::{Flags, ImageFile};

@@ -1,5 +1,5 @@
-//! The upgrade routine against a model of a device: which boot loader it has, what its server
-//! supports, what goes wrong.
+//! The upgrade routine with a model of a device: its boot loader, the commands of its server, and
+//! its faults vary.
 
 use std::sync::LazyLock;
 use std::time::Duration;

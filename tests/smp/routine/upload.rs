@@ -1,4 +1,4 @@
-//! The upload routine against scripted servers and a model of Zephyr's.
+//! The upload routine with scripted servers and a model of Zephyr's server.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The upload routine against peers that misbehave, and against a model of Zephyr's server behind a
-//! lossy line.
+//! The upload routine with peers that misbehave, and with a model of Zephyr's server over a lossy
+//! line.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The walks over counters and settings, against small servers.
+//! The walks over counters and settings, with small servers.
 
 use anysmp::routine::{Routine, Step};
 use anysmp::smp::client::Client;

@@ -1,5 +1,5 @@
-//! Hostile requests to every command of every group: one well-formed answer each, the server lives,
-//! and nothing runs that was not asked for in a form that can be read.
+//! Hostile requests to every command of every group: each gets one well-formed answer, the server
+//! continues to work, and nothing runs that was not requested in a readable form.
 
 use std::collections::BTreeSet;
 

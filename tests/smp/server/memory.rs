@@ -1,5 +1,5 @@
-//! What happens to repeats and to late duplicates: what is remembered of whom, for how long, and
-//! what is answered.
+//! Repeats and late duplicates: the answers that are remembered, for which client and for how long,
+//! and the answers that are given.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};

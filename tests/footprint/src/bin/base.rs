@@ -1,4 +1,4 @@
-//! Nothing: what the other images are counted from.
+//! Nothing: the base from which the other images are counted.
 #![no_std]
 #![no_main]
 

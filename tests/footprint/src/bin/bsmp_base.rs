@@ -1,4 +1,4 @@
-//! What the BSMP server is counted from: its device and its table.
+//! The base from which the BSMP server is counted: its device and its table.
 #![no_std]
 #![no_main]
 #![allow(static_mut_refs, reason = "linked, never run")]

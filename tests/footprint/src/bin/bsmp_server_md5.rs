@@ -1,4 +1,4 @@
-//! The same, with the MD5 of its curves in software.
+//! The BSMP server with the MD5 of its curves in software.
 #![no_std]
 #![no_main]
 #![allow(static_mut_refs, reason = "linked, never run")]

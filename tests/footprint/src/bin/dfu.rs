@@ -1,5 +1,5 @@
-//! The updater alone, for a boot loader that is the user's: every command, no SMP; the digest is
-//! the user's too.
+//! The updater alone, for a user's own boot loader: every command, no SMP; the digest is the user's
+//! too.
 #![no_std]
 #![no_main]
 

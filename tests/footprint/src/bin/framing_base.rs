@@ -1,5 +1,5 @@
-//! The loop around a framing whose functions are linked later: what the images of framings are
-//! counted from.
+//! The loop around a framing whose functions are linked later: the base from which the images of
+//! framings are counted.
 #![no_std]
 #![no_main]
 

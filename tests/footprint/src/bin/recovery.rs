@@ -1,4 +1,4 @@
-//! The server of a boot loader, `smp::Recovery`, over a console: what MCUboot's `boot_serial` has.
+//! The server of a boot loader, `smp::Recovery`, over a console: the commands of `boot_serial`.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The slots alone, with a configuration that could be another one at each start.
+//! The slots alone, with a configuration that may be a different one at each start.
 #![no_std]
 #![no_main]
 

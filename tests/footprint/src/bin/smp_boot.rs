@@ -1,5 +1,5 @@
-//! The same, and the image group's list and upload over the device's own commands, with a flash
-//! that does nothing: what MCUboot's `boot_serial` has.
+//! `smp_os` with the list and the upload of the image group added, over the device's own commands,
+//! with a flash that does nothing: the commands of MCUboot's `boot_serial`.
 #![no_std]
 #![no_main]
 

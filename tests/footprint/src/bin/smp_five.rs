@@ -1,4 +1,4 @@
-//! The five commands of MCUboot's `boot_serial`, by a `match` of the device's own.
+//! The five commands of MCUboot's `boot_serial`, through a `match` of the device itself.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The same, and parameters and reset.
+//! `smp_echo` with parameters and reset added.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The five commands of `boot_serial`, as `smp_five`, without an answer memory, which it has not
-//! either.
+//! The five commands of `boot_serial`, like `smp_five`, without an answer memory: `boot_serial` has
+//! none either.
 #![no_std]
 #![no_main]
 
