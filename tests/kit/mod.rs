@@ -1,5 +1,5 @@
-//! The parts that tests share: one generator, one hex, and one simulator of lines with everything
-//! that goes wrong on them.
+//! The parts that tests share: one generator, one codec for hex, and one simulator of lines with
+//! all of their faults.
 //!
 //! # Theory of operation
 //!
@@ -7,7 +7,7 @@
 //!   Link (blocking or asynch) ─▶ Port ─▶ Air: virtual time, flying  ◀─ Stations: each a Line and
 //!          │                       │            bytes, faults                     a server
 //!          │                       │              │                                   │
-//!          └─ Log (a Sink) ────────┴─── Journal: every message that anybody really sent ──┘
+//!          └─ Log (a Sink) ────────┴─── Journal: every message that was really sent ──────┘
 //! ```
 //!
 //! * [`world`]: a [`World`](world::World) is a clock in nanoseconds, the content of the [`air`],

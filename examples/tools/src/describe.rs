@@ -401,7 +401,7 @@ impl Type {
         }
     }
 
-    /// The number in these bytes, which are as many as the number has.
+    /// The number in these bytes, whose length is the size of the type.
     fn value_of(self, bytes: &[u8]) -> Value {
         Self { count: None, ..self }.value(bytes).unwrap_or(Value::Null)
     }

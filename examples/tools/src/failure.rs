@@ -1,4 +1,4 @@
-//! Failures in the words of all tools: what happened, on what, what to do next, and the exit code.
+//! Failures in the words of all tools: the event, its object, the remedy, and the exit code.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use serde_json::json;
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// The description of the event, and of the thing that it happened to.
+    /// The text: what happened, and to which file, port or device.
     pub text: String,
     /// The remedy; may be empty.
     pub remedy: &'static str,

@@ -27,7 +27,7 @@ const REST: Duration = Duration::from_millis(100);
 /// Any port.
 pub type Port = Box<dyn Wire>;
 
-/// The requirements on a port.
+/// The requirements for a port.
 pub trait Wire: Read + Write + Clock + ErrorType<Error = io::Error> + Send {}
 
 impl<P: Read + Write + Clock + ErrorType<Error = io::Error> + Send> Wire for P {}
@@ -323,7 +323,7 @@ impl io::Read for Pieces {
 }
 
 impl Pipe {
-    /// Makes both ends.
+    /// Makes both ends of a pipe.
     pub fn pair() -> (Self, Self) {
         let ((a, rx), (b, other)) = (mpsc::channel(), mpsc::channel());
         let end = |rx, tx| Self(Io::new(End { pieces: Pieces::new(rx), tx }));

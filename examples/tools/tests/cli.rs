@@ -1,4 +1,4 @@
-//! The programs a person runs, `smp`, `bsmp` and the devices for them, as a person would run them:
+//! The programs for people, `smp`, `bsmp` and the devices for them, run as a person would run them:
 //! as processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]

@@ -1,5 +1,6 @@
-//! What spares typing and looking: named devices, variables, `--verbose` in words, `--quiet`, a log
-//! file, `--watch`, plug-ins, installed pages; and the groups that only Mynewt has.
+//! Features that save typing and searching: named devices, variables, `--verbose` in words,
+//! `--quiet`, a log file, `--watch`, plug-ins, installed pages; and the groups that only Mynewt
+//! has.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! The coverage table of the README is that of the crate: every command, what a server does with
-//! it, what was recorded.
+//! The coverage table of the README agrees with the crate: every command, the action of a server on
+//! it, and the recorded exchanges.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
 //! `smp decode` reads every golden vector and every recorded exchange of the three protocols, in
-//! each form of a capture, and says where damage begins; `smp sniff` does it live.
+//! each form of a capture, and reports where damage begins; `smp sniff` does it live.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

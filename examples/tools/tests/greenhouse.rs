@@ -1,4 +1,4 @@
-//! The simulated greenhouse pushes what its master does not have yet, and nothing else.
+//! The simulated greenhouse pushes the values that its master does not have yet, and nothing else.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use anysmp::s3mp::slave::{Resources as _, Slave};

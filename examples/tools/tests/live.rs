@@ -1,4 +1,4 @@
-//! `bsmp` and `s3mp` on a terminal and in pipes: the live table, wrong uses, and bad luck, each
+//! `bsmp` and `s3mp` on a terminal and in pipes: the live table, incorrect use, and failures, each
 //! with the message, remedy and exit code that `smp` has.
 
 #![cfg(unix)]

@@ -1,5 +1,5 @@
-//! The options of all programs side by side, as their help shows them: what means the same has the
-//! same name, value, unit and words.
+//! The options of all programs side by side, as their help shows them: options with the same
+//! meaning have the same name, value, unit and words.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

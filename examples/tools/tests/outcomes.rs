@@ -1,5 +1,5 @@
-//! What a script that goes by the exit code of `smp` may rely on: success means an acknowledgment
-//! or evidence, nothing is lost, and what is said is true.
+//! The guarantees for a script that relies on the exit code of `smp`: success means an
+//! acknowledgment or evidence, nothing is lost, and every message is true.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]

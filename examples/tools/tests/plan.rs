@@ -1,4 +1,4 @@
-//! `smp plan` says what README's table of throughput says, which another model measures.
+//! `smp plan` agrees with README's table of throughput, which another model measures.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

@@ -1,9 +1,9 @@
-//! What the documents behind SMP promise, and where this crate keeps it: a test, or a line of the
-//! README.
+//! The promises of the documents on which SMP is based, and the place where this crate keeps each
+//! of them: a test, or a line of the README.
 //!
 //! The documents are the README of smpclient, the Python library, and Zephyr's *SMP Transport
-//! Specification* and *SMP Protocol Specification*. Each promise is told in our words; here it is
-//! only checked that what keeps it is still there.
+//! Specification* and *SMP Protocol Specification*. Each promise is given in our words; this file
+//! only checks that the place which keeps it still exists.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;

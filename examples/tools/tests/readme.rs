@@ -1,10 +1,12 @@
-//! Every block of README that a shell reads runs as one paste: what must run beside the next line
-//! does, nothing waits without end, nothing reads the lines that come after it.
+//! Every shell block of README runs when it is pasted as a whole: a command that must run beside
+//! the next line does so, nothing waits without end, and nothing reads the lines that come after
+//! it.
 //!
-//! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses
-//! of this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`.
-//! What needs a registry, a toolchain or an hour, as `cargo install`, is not run here: its words
-//! are those that this file has, and `.ci/run` runs it. What needs Bluetooth runs in `tests/ble`.
+//! `cargo run` and `cargo build` stand for the programs of this build, the network for addresses of
+//! this machine, the serial port for a pseudo-terminal, and the board in QEMU for `smp-device`.
+//! Blocks that need a registry, a toolchain or an hour, such as `cargo install`, are not run here:
+//! their words are compared with those in this file, and `.ci/run` runs them. Blocks that need
+//! Bluetooth run in `tests/ble`.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

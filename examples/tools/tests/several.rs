@@ -1,5 +1,5 @@
-//! Packages: several images that are started by one reset or not at all, and an image that has a
-//! file for each slot.
+//! Packages: several images that are all started by one reset or not at all, and an image that has
+//! a file for each slot.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]

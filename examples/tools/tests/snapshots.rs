@@ -1,5 +1,6 @@
-//! What people and programs see, word for word: help, errors, results in text and JSON. A change is
-//! looked at in the difference of `tests/snapshots`, which `ANYSMP_SNAPSHOTS=write` writes again.
+//! The output for people and programs, word for word: help, errors, results in text and JSON. A
+//! change is reviewed in the difference of `tests/snapshots`, which `ANYSMP_SNAPSHOTS=write` writes
+//! again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Wrong uses and bad luck: each ends with a message that names the cause, what to do about it, the
-//! exit code of its kind, and nothing lost.
+//! Incorrect use and failures: each ends with a message that names the cause and the remedy, with
+//! the exit code of its kind, and with nothing lost.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]

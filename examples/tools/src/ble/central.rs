@@ -22,11 +22,11 @@ use crate::port::{Host, Pieces, Ready};
 const SCAN: Duration = Duration::from_secs(10);
 /// The time to listen for other devices with the same name. With an address there is no such wait.
 const NAMESAKES: Duration = Duration::from_millis(600);
-/// The pause between two looks at the devices received.
+/// The pause between two looks at the list of devices.
 const LOOK: Duration = Duration::from_millis(100);
 /// The time that BlueZ may take for one step, beyond its own limits.
 const STEP: Duration = Duration::from_secs(40);
-/// The time that a write may take, and that the end of a connection may take.
+/// The time that a write may take, and the time that ending a connection may take.
 const WRITE: Duration = Duration::from_secs(5);
 /// The number of attempts to connect: a radio that is busy at the moment refuses the first one.
 const TRIES: u32 = 3;

@@ -188,7 +188,7 @@ impl Bus {
         }
     }
 
-    /// Lets `look` see and change the device of a node.
+    /// Gives `look` the device of a node, to read and change it.
     pub fn with_device<T>(&self, index: usize, look: impl FnOnce(&mut Device) -> T) -> T {
         look(self.0.borrow_mut().stations[index].node.server().entities())
     }

@@ -104,7 +104,7 @@ const FUNCTIONS: [(u8, u8); 44] = [
 
 const CURVES: [Curve; 3] = [Curve::writable(1024, 4), Curve::writable(1024, 4), Curve::read_only(1024, 4)];
 
-/// The table of entities.
+/// Returns the table of entities.
 pub fn table() -> Table<'static> {
     static VARIABLES: [Variable; SIZES.len()] = {
         let mut variables = [Variable::read_only(1); SIZES.len()];

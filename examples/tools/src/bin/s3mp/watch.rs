@@ -33,7 +33,7 @@ pub struct Watching {
     /// The addresses as given on the command line.
     words: Vec<String>,
     reset: bool,
-    /// True once the user was told that no slave answers.
+    /// True once the user has seen the message that no slave answers.
     is_absent: bool,
     has_worked: bool,
     end: Option<Instant>,
