@@ -66,7 +66,7 @@ pub struct Air {
     pub kind: Kind,
     /// Nanoseconds for one byte.
     pub byte_time: u64,
-    /// The number of events, by name.
+    /// The counts of events, by name.
     pub happened: BTreeMap<&'static str, u64>,
     flying: [VecDeque<Flying>; ENDS],
     /// The time at which the transmitter of an end will have sent all of its bytes.

@@ -5,9 +5,10 @@
 const MARKERS: [u8; 16] =
     [0x00, 0x01, 0x17, 0x18, 0x1B, 0x40, 0x5B, 0x5F, 0x60, 0x7F, 0x80, 0x9F, 0xA0, 0xBF, 0xF6, 0xFF];
 
-/// Calls `check` with each damage to `message`: one byte changed, to each other value in a short
-/// message, else to those that differ in one bit or are markers; each front of it; and the whole
-/// message after a byte of garbage or after a front of itself. Returns the number of calls.
+/// Calls `check` with each damaged form of `message`: with one byte changed (in a short message to
+/// every other value, in a longer one to those that differ in one bit and to the markers), with
+/// each front of it, and with the whole message after a byte of garbage or after a front of itself.
+/// Returns the number of calls.
 pub fn each(message: &[u8], mut check: impl FnMut(&[u8])) -> usize {
     let mut count = 0;
     let mut check = |damaged: &[u8]| {

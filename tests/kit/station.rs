@@ -36,7 +36,7 @@ pub struct Served<'w, F: Framing, S: Service, A> {
     end: usize,
     line: Line<'w, F>,
     service: S,
-    /// Decides the action after a response; with `None`, it learns that the station starts again.
+    /// Decides the action after a response; `None` means that the station starts again.
     after: A,
     heard: Heard,
     state: State,

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The id is that of a variable of BSMP, or an address of S3MP. A type is `u8` to `u64`, `i8` to
-//! `i64`, `f32`, `f64` or `bool`; with `[N]` after it, N of them. `char[N]` is text.
+//! `i64`, `f32`, `f64` or `bool`; `[N]` after a type means N values of it. `char[N]` is text.
 //!
 //! * In BSMP numbers are little endian unless `be` follows the type, and text ends at its first
 //!   zero.

@@ -442,7 +442,7 @@ impl Journal {
         Self { to, since: Instant::now(), lines: Vec::new() }
     }
 
-    /// Prints a line, with the time since the device was made.
+    /// Prints a line, with the time since the start of the device's simulation.
     fn add(&mut self, line: impl FnOnce() -> String) {
         if self.to == Log::Off {
             return;

@@ -68,7 +68,7 @@ enum Asked {
 pub struct Polling {
     view: View,
     about: Description,
-    /// `None` is the only node, if messages have no address.
+    /// `None` stands for the only node if messages have no address.
     nodes: Vec<Option<Address>>,
     ids: Vec<u8>,
     group: Option<u8>,

@@ -1,5 +1,5 @@
 //! A simulated greenhouse on a pseudo-terminal, a TCP port or a serial line, for S3MP masters to
-//! play with.
+//! try.
 //!
 //! ```text
 //! cargo run --release -p anysmp-tools --bin s3mp-slave -- --pty

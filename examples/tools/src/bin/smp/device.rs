@@ -206,12 +206,12 @@ pub struct Device<F: Framing> {
 const PATH: u16 = 1232;
 
 impl<F: Framing> Device<F> {
-    /// Opens the port and gets ready to talk.
+    /// Opens the port and prepares the link.
     pub fn open(cli: &cli::Link, endpoint: Endpoint, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
         Self::over(cli, endpoint.opened(cli.pace)?, framing)
     }
 
-    /// Gets ready to talk.
+    /// Prepares the link over an open port.
     pub fn over(cli: &cli::Link, opened: Opened, framing: fn(&'static mut [u8]) -> F) -> Result<Self, Failure> {
         let Opened { endpoint, port } = opened;
         let pause = endpoint.may_be_in_use();

@@ -46,7 +46,7 @@ pub enum Failure {
     Closed,
     /// A file is not an image, or contradicts itself; with a remedy.
     File(PathBuf, String, &'static str),
-    /// An unknown outcome: the device may or may not have done what was asked.
+    /// An unknown outcome: the device may or may not have done what was requested.
     Unknown(String, &'static str),
     /// A file on this computer cannot be read or written.
     Local(PathBuf, io::Error),

@@ -130,7 +130,7 @@ fn fault(path: &Path, part: &Part, text: String, remedy: &'static str) -> Failur
     Failure::File(path.to_owned(), text, remedy)
 }
 
-/// Returns the parts of a file, of whatever kind.
+/// Returns the parts of a file of any kind.
 pub fn parts(path: &Path) -> Result<Vec<Part>, Failure> {
     divided(path, bytes(path)?)
 }

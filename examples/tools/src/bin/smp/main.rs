@@ -1,4 +1,4 @@
-//! Talks to a device over SMP: looks at it, sets it up, upgrades it.
+//! Talks to a device over SMP: inspects it, configures it, upgrades it.
 //!
 //! ```text
 //! cargo run --release -p anysmp-tools -- --simulated upgrade

@@ -170,7 +170,7 @@ impl Progress {
 const RED: u8 = 31;
 const YELLOW: u8 = 33;
 
-/// A word in colour, where the terminal has colours and the user has not switched them off.
+/// A word in colour, if the terminal has colours and the user has not switched them off.
 fn painted(word: &str, colour: u8) -> String {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let is_plain = variable("NO_COLOR").is_some() || variable("TERM").is_none_or(|term| term == "dumb");

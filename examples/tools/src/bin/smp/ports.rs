@@ -28,8 +28,8 @@ pub fn list(output: Output, baud: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lists the Bluetooth devices with SMP within range; with a name or address, only those that have
-/// it.
+/// Lists the Bluetooth devices with SMP within range; with a name or an address, only the devices
+/// that have it.
 #[cfg(feature = "ble")]
 pub fn near(output: Output, wanted: &str) -> Result<(), Failure> {
     /// A device that saves energy advertises itself every second or two.
