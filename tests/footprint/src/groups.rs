@@ -37,7 +37,7 @@ macro_rules! server {
             // SAFETY: the images start once.
             let $crate::Buffers { message, line, memory, .. } = unsafe { $crate::buffers() };
             let console = anysmp::framing::console::Console::new(message);
-            let parts = anysmp::line::Buffers::split(line).with_tx(256);
+            let parts = anysmp::line::Buffers::split(line).with_tx(256).with_out(128);
             let Ok(link) = Line::serving($crate::device::Uart, console, parts) else { loop {} };
             let ($server, $bytes) = (anysmp::smp::server::Server::new($new(), anysmp::smp::server::AllowAll), memory);
             let server = $with_memory;

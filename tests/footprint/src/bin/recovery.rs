@@ -46,7 +46,7 @@ extern "C" fn _start() -> ! {
     footprint::baseline();
     // SAFETY: the images start once.
     let Buffers { message, line, .. } = unsafe { footprint::buffers() };
-    let parts = anysmp::line::Buffers::split(line).with_tx(256);
+    let parts = anysmp::line::Buffers::split(line).with_tx(256).with_out(128);
     let Ok(link) = Line::serving(Uart, Console::new(message), parts) else { loop {} };
     // SAFETY: as above.
     let (link, server) = unsafe { (LINK.put(link), SERVER.put(Recovery::new(Slot, 512))) };

@@ -22,7 +22,7 @@ extern "C" fn _start() -> ! {
     footprint::baseline();
     // SAFETY: the images start once.
     let Buffers { message, line, .. } = unsafe { footprint::buffers() };
-    let parts = anysmp::line::Buffers::split(line).with_tx(256);
+    let parts = anysmp::line::Buffers::split(line).with_tx(256).with_out(128);
     let Ok(link) = Link::new(Uart, Console::new(message), parts) else { loop {} };
     let upload = Upload::new(File).with_limits(link.limits()).with_window(3);
     // SAFETY: as above.
