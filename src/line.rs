@@ -182,8 +182,6 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     nanos: u16,
     tally: Tally<<R as Keeps>::Number>,
     framing: F,
-    /// The encoder of that message.
-    encoder: Option<F::Encoder>,
     before: Before,
     ear: Ear,
     /// Time not yet returned as an event.
@@ -191,6 +189,8 @@ pub struct Line<'b, F: Framing, R: Role = Asking> {
     read: &'b mut [u8],
     tx: &'b mut [u8],
     out: &'b mut [u8],
+    /// The encoder of the message that is being sent.
+    encoder: Option<F::Encoder>,
     /// The sender of the bytes in `read`.
     peer: Peer,
     requests: <R as Keeps>::Requests,
