@@ -286,8 +286,8 @@ impl<'s, D: Digest, G: Gate, C: Setup> Device for Slots<'s, D, G, C> {
     where
         Self: 'j;
 
-    // Not inlined: see *Stack* in `smp::server`. It saves 90 to 140 bytes of stack, for up to 150 of
-    // flash.
+    // Not inlined: see *Stack* in `smp::server`. It saves 90 to 140 bytes of stack, for up to 150
+    // of flash.
     #[inline(never)]
     fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, C> {
         Job::new(self, command)
