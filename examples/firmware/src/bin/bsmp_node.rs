@@ -140,9 +140,7 @@ fn main() -> ! {
     let (mut message, mut memory) = ([0; PACKET], [0; PACKET - 1 + PACKET + 32]);
     let framing = Packet::new(&mut message, GAP).with_echo(Echo::Node);
     let buffers = Buffers::split(&mut memory).with_tx(PACKET - 1).with_out(PACKET);
-    let Ok(mut link) = Link::new(uart0, framing, buffers) else {
-        firmware::exit(false)
-    };
+    let Ok(mut link) = Link::new(uart0, framing, buffers) else { firmware::exit(false) };
     loop {
         // An overrun costs a packet; the link continues.
         if link.serve(&mut node).is_err() {
