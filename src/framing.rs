@@ -274,7 +274,7 @@ pub trait Framing {
     /// # Errors
     ///
     /// We: [`Error::Unsendable`] if the framing cannot express this message, for example because of
-    /// its length.
+    /// its length. A line reports any other error as this one.
     fn encode(&self, message: &[u8]) -> Result<Self::Encoder, Error>;
 
     /// Returns the bytes that resynchronise the peer's decoder: sent when a session starts, after a

@@ -18,7 +18,7 @@
 //! # use anysmp::{blocking::Link, framing::Framing, line::Error, port::Clock};
 //! # use embedded_io::{Read, Write};
 //! use anysmp::routine::Ended;
-//! use anysmp::smp::{Client, Pending};
+//! use anysmp::smp::Client;
 //! use anysmp::smp::routine::{Upload, UploadOutcome};
 //! use core::ops::ControlFlow;
 //!
@@ -46,8 +46,8 @@
 //!
 //! ```
 //! use anysmp::routine::{Routine, Step};
-//! use anysmp::smp::Client;
 //! use anysmp::smp::os::Echo;
+//! use anysmp::smp::{Client, Pending};
 //! use core::time::Duration;
 //!
 //! struct Pings {

@@ -67,7 +67,7 @@ pub enum Outcome {
 impl core::fmt::Display for Outcome {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::States => f.write_str("the slots were listed"),
+            Self::States => f.write_str("the list of slots is up to date"),
             Self::Upload(uploaded) => write!(f, "{uploaded}"),
             Self::Erased => f.write_str("the slot is erased"),
         }
@@ -89,7 +89,7 @@ pub struct Uploaded {
 impl core::fmt::Display for Uploaded {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.matched {
-            None => write!(f, "bytes are expected from offset {}", self.off),
+            None => write!(f, "the upload has reached offset {}", self.off),
             Some(true) => write!(f, "all {} bytes are stored, with the hash that was announced", self.off),
             Some(false) => write!(f, "all {} bytes are stored, but their hash is another one", self.off),
         }

@@ -8,7 +8,7 @@ use crate::shown::shown;
 /// | buffer | holds | at least | by default |
 /// |---|---|---|---|
 /// | `tx` | one message to send | 1 byte | the longest message of the framing |
-/// | `out` | the bytes of one write to the port | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | one line of a console, 128 bytes |
+/// | `out` | the bytes of one write to the port | [`Encoder::MIN_OUT`]; where a frame leaves in one piece ([`Framing::WHOLE`]), the frame of a message as long as `tx` | a frame of `tx` where it leaves in one piece; else one line of a console, 128 bytes |
 /// | `read` | the bytes of one read of the port | 1 byte; for datagrams the longest one | the rest, at least 64 bytes |
 ///
 /// Each framing has a `const fn sizes_of(buffer)`; its `memory()` is the length that
@@ -65,7 +65,8 @@ impl<'b> Buffers<'b> {
         // buffers cannot be sent.
         let longest = LONGEST.saturating_sub(framing.max_encoded_len(tx).saturating_sub(tx));
         let tx = if F::WHOLE { tx.min(longest) } else { tx };
-        let out = self.out.unwrap_or(sizes.out).min(LONGEST);
+        let usual = if F::WHOLE && self.tx.is_some() { framing.max_encoded_len(tx) } else { sizes.out };
+        let out = self.out.unwrap_or(usual).min(LONGEST);
         let read = match (self.tx, self.out) {
             (None, None) => sizes.read,
             _ if F::DATAGRAM => sizes.read,

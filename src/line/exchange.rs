@@ -160,13 +160,16 @@ impl<P> Exchange<P> {
     ///
     /// # Errors
     ///
-    /// The peer: it refused, or its response is malformed, as each is before [`Progress::Done`].
+    /// The peer: it refused, or its response is malformed. Before [`Progress::Done`] there is no
+    /// response, which is malformed too.
     pub fn response<'l, R, C, F>(&self, line: &'l Line<'_, F>, client: &C) -> Result<C::Response<'l>, C::Error>
     where
         R: ?Sized,
         C: Caller<R, Pending = P>,
         F: Framing,
     {
-        client.decode(&self.pending, line.message())
+        // Before that, the line may still hold the response to an earlier request.
+        let message = if self.state == State::Answered { line.message() } else { &[] };
+        client.decode(&self.pending, message)
     }
 }

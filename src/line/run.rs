@@ -48,10 +48,10 @@ impl Run {
         Self { state: RunState::Due }
     }
 
-    /// Handles the messages and the time that have arrived, as that of an
-    /// [`Exchange`](super::Exchange::poll) does, and polls the routine. `on_event` is given its
-    /// events. A message that does not belong to the routine is counted and dropped, and the wait
-    /// goes on.
+    /// Handles the messages and the time that have arrived, as
+    /// [`Exchange::poll`](super::Exchange::poll) does, and polls the routine. `on_event` is given
+    /// its events. A message that does not belong to the routine is counted and dropped, and the
+    /// wait continues.
     ///
     /// # Errors
     ///

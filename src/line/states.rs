@@ -70,8 +70,8 @@ pub(super) enum Contact {
 }
 
 impl Contact {
-    /// Reads the state from the counters, which are kept anyway and never go back. A field of its
-    /// own takes 24 bytes of flash more in a client that uploads, and 4 in a server.
+    /// Reads the state from the counters, which are kept anyway, and wrap only after 2^32. A field
+    /// of its own takes 24 bytes of flash more in a client that uploads, and 4 in a server.
     pub(super) const fn of(tally: Tally<u32>) -> Self {
         match (tally.damaged, tally.received) {
             (0, 0) => Self::Nothing,

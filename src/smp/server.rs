@@ -62,7 +62,7 @@
 //! | the last write of this peer, again | the stored one | no |
 //! | the same, but the response was too long to be stored, or there was no room for one | `rc` 10 | no |
 //! | the same, but the stored response no longer fits `tx` | `rc` 7 | no |
-//! | one of the 7 writes before it, again | `rc` 10 | no |
+//! | one of the 7 writes before it, again; the last one too, if it has the 32-bit fingerprint of one of them | `rc` 10 | no |
 //! | older than 8 writes, 128 requests or 10 s, again | its own | **yes** |
 //! | equal to a write of another peer | its own | yes |
 //! | of a peer that had to make room for another one, again | its own | **yes** |

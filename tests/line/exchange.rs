@@ -99,8 +99,9 @@ fn a_session_begins_with_a_preamble_and_time_for_the_peer() {
     round(&mut line, &[], MS);
     assert_eq!(exchange.poll::<os::Echo<'_>, _, _, _>(&mut line, &mut client, &mut ()).unwrap(), Progress::Done);
     assert_eq!(exchange.response::<os::Echo<'_>, _, _>(&line, &client).unwrap().text, "hi");
-    // Not so the next one.
+    // Not so the next one, whose response the line does not hold yet.
     let mut exchange = ask(&mut line, &mut client);
+    assert!(exchange.response::<os::Echo<'_>, _, _>(&line, &client).is_err());
     assert!(until_sent(&mut line, &mut exchange, &mut client, &echo()).0.starts_with(&[6, 9]));
 }
 

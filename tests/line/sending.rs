@@ -320,3 +320,15 @@ fn a_message_that_still_waited_is_given_up_without_a_trace() {
         assert_eq!(sent(&mut slave).is_empty(), taken > 0);
     }
 }
+
+#[test]
+fn a_short_tx_shortens_out_too_where_a_frame_leaves_in_one_piece() {
+    // One message of 64 bytes, its datagram, and the longest datagram to read.
+    let (mut message, mut memory) = ([0; 512], [0; 64 + 64 + 512]);
+    let line = Line::new(Datagram::new(&mut message), Buffers::split(&mut memory).with_tx(64)).unwrap();
+    assert_eq!(line.limits().tx, 64);
+    // A packet may be longer than what the framing can receive.
+    let (mut message, mut memory) = ([0; 32], [0; 4_096]);
+    let packet = Packet::new(&mut message, Duration::ZERO);
+    assert_eq!(Line::new(packet, Buffers::split(&mut memory).with_tx(100)).unwrap().limits().tx, 100);
+}

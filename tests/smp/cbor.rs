@@ -585,13 +585,21 @@ fn keys_that_are_looked_for_by_hand_nest_no_deeper() {
 #[test]
 fn values_nested_eight_deep_are_read_past_and_nine_deep_are_refused() {
     // One map of the payload and `inner` containers as the value of an unknown key.
-    for (open, close) in [(&[0x81][..], &[][..]), (&[0x9F], &[0xFF]), (&[0xA1, 0x61, b'k'], &[]), (&[0xC1], &[])] {
+    // The innermost item is a number, or a string in chunks, which are a level of their own.
+    for (open, close, item) in [
+        (&[0x81][..], &[][..], &b"\0"[..]),
+        (&[0x9F], &[0xFF], b"\0"),
+        (&[0xA1, 0x61, b'k'], &[], b"\0"),
+        (&[0xC1], &[], b"\0"),
+        (&[0x81], &[], b"\x7f\x61a\xff"),
+        (&[0x9F], &[0xFF], b"\x5f\x41a\xff"),
+    ] {
         for inner in 1..=12 {
             let mut payload = vec![0xA2, 0x61, b'x'];
             for _ in 0..inner {
                 payload.extend_from_slice(open);
             }
-            payload.push(0x00);
+            payload.extend_from_slice(item);
             for _ in 0..inner {
                 payload.extend_from_slice(close);
             }

@@ -264,8 +264,8 @@ fn narrow(bytes: usize) -> u16 {
 /// Makes the settings of [`Pacing`] available on a transfer that keeps one in `$field`.
 macro_rules! paced {
     ($($field:ident).+) => {
-        /// Makes all settings that were made in `pacing`. The others stay as they are, so that
-        /// the order of the calls does not matter.
+        /// Makes all settings that were made in `pacing`. The others stay as they are. If a
+        /// setting is made twice, the later call counts.
         #[must_use]
         pub fn with_pacing(mut self, pacing: Pacing) -> Self {
             self.$($field).+ = pacing.over(self.$($field).+);

@@ -44,8 +44,9 @@ use crate::time::Span;
 ///
 /// # Cost
 ///
-/// On a Cortex-M3, about 100 instructions for each request and each tick, for each peer that there
-/// is room for, and 5 for each byte of a write.
+/// On a Cortex-M3, about 100 instructions for each request, for each peer that there is room for,
+/// and 5 for each byte of a write. A tick only adds to the time; the first request after a silence
+/// takes a few more for each second of it.
 pub struct Answers<'m> {
     record: Record<'m>,
     peer: Peer,
