@@ -74,14 +74,14 @@ impl<'b> Writer<'b> {
 
     /// Clears the bytes written so far, and the error of a write that did not fit.
     pub const fn clear(&mut self) {
-        self.len = 0;
-        self.state = State::Whole;
+        self.leave(0);
     }
 
-    /// Leaves room for `len` bytes in front of the payload, after [`clear`](Self::clear). In a
-    /// buffer that does not have it, nothing fits.
+    /// Does the work of [`clear`](Self::clear), and leaves room for `len` bytes in front of the
+    /// payload. In a buffer that does not have it, nothing fits.
     pub(crate) const fn leave(&mut self, len: usize) {
         self.len = len;
+        self.state = State::Whole;
     }
 
     /// Returns the number of bytes left.

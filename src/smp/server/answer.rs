@@ -248,7 +248,6 @@ impl<'t> AnswerBuffer<'t> {
 
     /// Drops the payload.
     pub(super) fn restart(&mut self) {
-        self.writer.clear();
         self.writer.leave(Header::LEN);
     }
 
