@@ -229,7 +229,7 @@ fn events_and_outcomes_are_sentences() {
     let uploaded = |off, matched| Event::Ended(Ok(Outcome::Upload(Uploaded { off, matched })));
     let sentences = [
         (Event::Started { image, len: 9 }, "image 1: an upload of 9 bytes has begun"),
-        (Event::Resumed { image, off: 7 }, "image 1: the upload goes on at offset 7"),
+        (Event::Resumed { image, off: 7 }, "image 1: the upload continues at offset 7"),
         (Event::Chunk { image, off: 8 }, "image 1: the upload has reached offset 8"),
         (Event::Stopped { image }, "image 1: the upload has ended before its last byte"),
         (Event::Stored { image, matched: None }, "image 1: the file is stored"),
@@ -238,7 +238,7 @@ fn events_and_outcomes_are_sentences() {
             "image 1: the file is stored, but does not have the hash that was announced",
         ),
         (Event::Marked { image, slot, permanent: false }, "image 1: slot 1 is started next, for a test"),
-        (Event::Marked { image, slot, permanent: true }, "image 1: slot 1 is started next, for good"),
+        (Event::Marked { image, slot, permanent: true }, "image 1: slot 1 is started next, permanently"),
         (Event::Confirmed { image }, "image 1: the running image is confirmed"),
         (Event::Erased { image }, "image 1: the slot is erased"),
         (Event::Ended(Ok(Outcome::States)), "the list of slots is up to date"),

@@ -273,7 +273,7 @@ impl core::fmt::Display for Event {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Started { image, len } => write!(f, "image {image}: an upload of {len} bytes has begun"),
-            Self::Resumed { image, off } => write!(f, "image {image}: the upload goes on at offset {off}"),
+            Self::Resumed { image, off } => write!(f, "image {image}: the upload continues at offset {off}"),
             Self::Chunk { image, off } => write!(f, "image {image}: the upload has reached offset {off}"),
             Self::Stopped { image } => write!(f, "image {image}: the upload has ended before its last byte"),
             Self::Stored { image, matched: Some(false) } => {
@@ -281,7 +281,7 @@ impl core::fmt::Display for Event {
             }
             Self::Stored { image, .. } => write!(f, "image {image}: the file is stored"),
             Self::Marked { image, slot, permanent } => {
-                let what = if *permanent { "for good" } else { "for a test" };
+                let what = if *permanent { "permanently" } else { "for a test" };
                 write!(f, "image {image}: slot {} is started next, {what}", slot.number())
             }
             Self::Confirmed { image } => write!(f, "image {image}: the running image is confirmed"),
