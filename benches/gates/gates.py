@@ -46,6 +46,12 @@ LIBBSMP_VERSION = 88
 TOOLKIT = {"encode": {64: 2_581, 380: 13_546, 1024: 35_728, 2044: 70_860},
            "decode": {64: 8_173, 380: 29_691, 1024: 76_602, 2044: 150_066}}
 MCUMGR_SMP = {64: 1_956, 380: 10_746, 1024: 26_598, 2044: 51_248}
+# smpclient 7.3.0 uploads a file of 3,000 bytes to a Zephyr 4.4.0 with buffers of 384: requests, bytes on the wire; system calls
+# of an echo. It has one request in flight.
+SMPCLIENT = {"requests": 9, "wire": 4_680, "calls": 23.3}
+# Flash of the decoder of an upload request and the encoder of its response, v6m and v7em: minicbor 2.3.1 with rustc 1.95.0, zcbor
+# 0.8.1 in boot_serial with gcc 12.2 -Os.
+CBOR_FLASH = {"minicbor": (7_392, 7_292, 0.28), "zcbor": (2_014, 2_008, 1.0)}
 # boot_serial of MCUboot at 2d4bacc, gcc 12.2 -Os with LTO: flash of a whole image.
 BOOT_SERIAL = 4_640
 
@@ -77,6 +83,32 @@ def host(*features):
                 counts[name[1]] = int(re.search(r"^summary: (\d+)", text, re.M)[1])
     empty = counts.pop("empty 0")
     return version("rustc"), {name: round((count - empty) / TIMES) for name, count in counts.items()}
+
+
+def transfers():
+    """What an upload sends and how often it waits, and how many system calls an echo takes: after `host`, whose program it runs."""
+    program, counts = BUILT / "release/gates", {}
+    for length in (3_000, 24_000):
+        for line in run(program, "--upload", length).splitlines():
+            name, _, count = line.split()
+            counts[f"transfer-{name} {length}"] = int(count)
+    with tempfile.TemporaryDirectory() as place:
+        fewer, more = (calls(program, Path(place) / str(echoes), echoes) for echoes in (20, 120))
+    counts["echo-calls 0"] = round((more - fewer) / 100, 1)
+    return counts
+
+
+def calls(program, log, echoes):
+    """The system calls of a program that sends echoes. Under valgrind reading the clock is one, otherwise it is not."""
+    with subprocess.Popen([str(program), "--serve"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = server.stdout.readline().strip()
+            run("valgrind", "--tool=none", "--trace-syscalls=yes", f"--log-file={log}", program, "--echoes", address, echoes)
+        finally:
+            server.kill()
+    # A call that waits has a second line for its end.
+    lines = (line for line in log.read_text().splitlines() if line.startswith("SYSCALL["))
+    return sum("clock_gettime" not in line and ") ... [" not in line for line in lines)
 
 
 def printed(stream):
@@ -128,7 +160,8 @@ class Rows:
 
     def most(self, row, what, ours, most, unit):
         """A bound without an anchor."""
-        self.lines.append((row, what, ours, most, ours / most, 1.0, ours <= most, unit, ""))
+        ratio = ours / most if most else float(ours)
+        self.lines.append((row, what, ours, most, ratio, 1.0, ours <= most, unit, ""))
 
     def met(self):
         rows = {}
@@ -175,6 +208,10 @@ def table(h, m3, m0, sizes):
             rows.add("7", f"CBOR decode, {kind} piece{place}, minicbor", counts[f"{name} 1024"], counts[f"{name}/minicbor 1024"], most)
     for place, counts, most in (("", h, 0.6), (", M3", m3, 0.3)):
         rows.add("8", f"CBOR encode {{off}}{place}, minicbor", counts["off-encode 0"], counts["off-encode/minicbor 0"], most)
+    cbor = sizes["CBOR: an upload request decoded, its response encoded"]
+    for peer, (*anchors, most) in CBOR_FLASH.items():
+        for place, ours, anchor in zip(("v6m", "v7em"), cbor, anchors):
+            rows.add("9", f"flash of CBOR, {place}, {peer} (recorded)", ours, anchor, most, "bytes")
     for name, row, short, most in (("encode", "10", 1.6, 1.15), ("decode", "11", 1.75, 1.2)):
         for length in (8, 64, 380, 1024, 2044):
             bound = short if length == 8 else most
@@ -200,6 +237,14 @@ def table(h, m3, m0, sizes):
     else:
         print("note: rows 14 and 15 are not shown: README's table has no smp::Recovery")
     rows.most("16", "RAM of a client that uploads", sizes["SMP client: upload"][2], 128, "bytes")
+    rows.most("17", "system calls of an echo over TCP", h["echo-calls 0"], 4, "calls")
+    rows.add("17", "system calls of an echo, smpclient (recorded)", h["echo-calls 0"], SMPCLIENT["calls"], 0.3, "calls")
+    one = h["transfer-requests 24000"]
+    rows.add("18", "round trips, 24,000 B, four buffers, one at a time", h["transfer-trips 24000"], one, 1 / 2.5, "trips")
+    for name in ("requests", "wire"):
+        what = {"requests": "requests", "wire": "bytes on the wire"}[name]
+        rows.add("19", f"{what} for 3,000 B, smpclient (recorded)", h[f"transfer-{name} 3000"], SMPCLIENT[name], 1.0)
+    rows.most("19", "bytes that full requests leave unused", h["transfer-unused 24000"], 0, "bytes")
     for name, most in (("read", 3), ("write", 3), ("read-group", 3), ("combine", 4), ("write-read", 4), ("list-groups", 3)):
         rows.add("20", f"BSMP {name}, 19 variables, libbsmp (recorded)", h[f"bsmp-{name} 19"], LIBBSMP[name], most)
     for name, blocks in LIBBSMP_BLOCKS.items():
@@ -233,8 +278,9 @@ def growth(rows, place, counts):
     lengths = {}
     for case in counts:
         name, length = case.split()
-        # From some length on the system's copy counts as one instruction a byte, which says nothing.
-        if "/" not in name and not name.endswith("-block"):
+        # From some length on the system's copy counts as one instruction a byte, which says nothing; a transfer's first
+        # piece is alone.
+        if "/" not in name and not name.endswith("-block") and not name.startswith("transfer-"):
             lengths.setdefault(name, []).append(int(length))
     for name, found in sorted(lengths.items()):
         # Below, the work of a call is most of it; a node has at most eight groups.
@@ -250,6 +296,7 @@ def main(mode):
         first = threads.submit(host)
         boards = threads.submit(lambda: {name: board(target) for name, target in BOARDS.items()})
         measured = {"host": first.result(), **boards.result()}
+    measured["host"][1].update(transfers())
     counts = {name: found for name, (_, found) in measured.items()}
     rows = table(counts["host"], counts["m3"], counts["m0"], readme())
     rows.show()

@@ -37,6 +37,7 @@ ROWS = [
     ("framing: auto (console, counted, COBS)", "auto", False),
     ("framing: BSMP packets", "packet", False),
     ("framing: S3MP (COBS + LRC)", "lrc", False),
+    ("CBOR: an upload request decoded, its response encoded", "cbor", False),
     ("SMP server: echo", "smp_echo", False),
     ("SMP server: + parameters, reset", "smp_os", False),
     ("SMP server: + image list and upload, flash stubbed", "smp_boot", False),

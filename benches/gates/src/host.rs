@@ -1,7 +1,8 @@
 //! Counts on this machine, by callgrind: it writes one file for each case, whose description is the
-//! name. With `--time` the time of each case is printed instead, in nanoseconds.
+//! name. With `--time` the time of each case is printed instead, in nanoseconds. The other words are
+//! those of [`transfers`].
 
-use crate::Meter;
+use crate::{Meter, transfers};
 use core::arch::asm;
 use std::ffi::{CString, c_char};
 use std::time::{Duration, Instant};
@@ -70,12 +71,20 @@ impl Meter for Clock {
 }
 
 pub(crate) fn main() {
-    if std::env::args().any(|word| word == "--time") {
-        crate::all(&mut Clock);
-    } else {
-        Callgrind.case("empty", 0, || {
-            core::hint::black_box(0);
-        });
-        crate::all(&mut Callgrind);
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["--time"] => crate::all(&mut Clock),
+        ["--upload", len] => transfers::upload(len.parse().expect("a length")),
+        ["--serve"] => transfers::server().expect("one connection"),
+        ["--echoes", address, count] => transfers::echoes(address, count.parse().expect("a number")).expect("echoes"),
+        _ => counts(),
     }
+}
+
+fn counts() {
+    Callgrind.case("empty", 0, || {
+        core::hint::black_box(0);
+    });
+    crate::all(&mut Callgrind);
 }

@@ -14,6 +14,8 @@ mod smp;
 mod board;
 #[cfg(not(target_os = "none"))]
 mod host;
+#[cfg(not(target_os = "none"))]
+mod transfers;
 
 /// Counts the instructions of one case.
 pub trait Meter {
