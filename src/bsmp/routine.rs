@@ -10,9 +10,9 @@
 //! | [`WriteCurve`] | blocks, a short last one read back, then the checksum | |
 //!
 //! Each of their requests may run twice, and is repeated as often as the client allows, except
-//! those of a [`Poller`], whose next poll is the retry. A BSMP answer does not name its request, so
-//! between a request whose answer is missing and the next one the line is silent, for the [client's
-//! drain](super::Client::with_drain).
+//! those of a [`Poller`], whose next poll is the retry. A BSMP answer does not identify its
+//! request, so between a request whose answer is missing and the next one the line is silent, for
+//! the [client's drain](super::Client::with_drain).
 //!
 //! ```text
 //!   First ── sent ──▶ Wait ─┬─ answer ────────────────────▶ First, of the next request
@@ -34,16 +34,40 @@ pub mod read_curve;
 pub mod scan;
 pub mod write_curve;
 
-pub use discovery::{Directory, Discovery, DiscoveryOutcome, DiscoveryReport, Part, Storage, Tables};
-pub use poller::{Poll, PollCounters, PollEvent, PollOutcome, PollReport, Polled, Poller};
+pub use discovery::{Directory, Discovery, DiscoveryReport, Part, Storage, Tables};
+pub use poller::{Poll, PollCounters, PollEvent, PollReport, Polled, Poller};
 pub use read_curve::{ReadCurve, ReadEvent, ReadReport};
-pub use scan::{Scan, ScanOutcome, ScanReport, Scanned};
+pub use scan::{Scan, ScanReport, Scanned};
 pub use write_curve::{WriteCurve, WriteEvent, WriteReport};
 
 use super::Refusal;
 use super::client::{Client, Error, Judged, Request, judge};
 use super::curve::Digest;
 use crate::routine::Step;
+
+/// The outcome of a [`Scan`], a [`Discovery`] or a [`Poller`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+#[non_exhaustive]
+pub enum JobOutcome {
+    /// Not ended; the routine may be run again.
+    Unfinished,
+    /// Ended without an error.
+    Done,
+    /// A failure; the report contains the results before it.
+    Failed(Error),
+}
+
+impl core::fmt::Display for JobOutcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unfinished => f.write_str("not finished"),
+            Self::Done => f.write_str("complete"),
+            Self::Failed(error) => write!(f, "not complete: {error}"),
+        }
+    }
+}
 
 /// The outcome of a [`ReadCurve`] or a [`WriteCurve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,7 +174,7 @@ impl Turn {
         if let Self::Wait { retries, instead } = *self {
             *self = match retries.checked_sub(1) {
                 Some(retries) => Self::Again { retries },
-                // A message that was almost the answer tells the user more than "no answer".
+                // A message that was almost the answer helps the user more than "no answer".
                 None => Self::Lost(instead.unwrap_or(Error::TimedOut)),
             };
         }

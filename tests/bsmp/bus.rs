@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::function::Execute;
-use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
+use anysmp::bsmp::routine::{CurveOutcome, Discovery, JobOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
 use anysmp::bsmp::{Address, Client, Error, Node, Refusal, Server, Table, group, variable};
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::line;
@@ -245,7 +245,7 @@ fn discovery_functions_groups_and_whole_curves_work_over_the_bus() {
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
     let found = link.run(&mut client, &mut discovery, |()| ControlFlow::Continue(())).unwrap();
-    assert!(matches!(found, Ended::Done(report) if report.outcome == DiscoveryOutcome::Done), "{found:?}");
+    assert!(matches!(found, Ended::Done(report) if report.outcome == JobOutcome::Done), "{found:?}");
     let directory = discovery.directory();
     assert_eq!((directory.variables.len(), directory.functions.len()), (9, 6));
     let values = link.call(&mut client, &directory.read_group(0).unwrap()).unwrap();

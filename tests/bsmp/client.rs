@@ -7,7 +7,7 @@ use anysmp::bsmp::curve::{Curve, ReadBlock, Recalculate, WriteBlock};
 use anysmp::bsmp::function::{Execute, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
 use anysmp::bsmp::routine::{
-    CurveOutcome, Directory, Discovery, DiscoveryOutcome, Part, ReadCurve, ReadEvent, Tables, WriteCurve,
+    CurveOutcome, Directory, Discovery, JobOutcome, Part, ReadCurve, ReadEvent, Tables, WriteCurve,
 };
 use anysmp::bsmp::variable::{self, Op, Variable};
 use anysmp::bsmp::{
@@ -99,7 +99,7 @@ fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
     let init = exchanges(&vectors, "init");
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
-    assert_eq!(run(&mut discovery, &mut Client::new(), recording(&init), |()| {}).outcome, DiscoveryOutcome::Done);
+    assert_eq!(run(&mut discovery, &mut Client::new(), recording(&init), |()| {}).outcome, JobOutcome::Done);
     let directory = discovery.directory();
     assert_eq!(directory.version.to_string(), "2.30.000");
     let counts = [directory.variables.len(), directory.groups.len(), directory.curves.len(), directory.functions.len()];
@@ -117,7 +117,7 @@ fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
         discovery.restart(Part::Groups);
         assert_eq!(
             run(&mut discovery, &mut Client::new(), recording(&recorded[1..]), |()| {}).outcome,
-            DiscoveryOutcome::Done
+            JobOutcome::Done
         );
         let groups = discovery.directory().groups.len();
         assert_eq!(groups, if name.starts_with("create") { 4 } else { 3 });
@@ -126,10 +126,7 @@ fn discovery_asks_what_libbsmp_asks_in_the_same_order_and_finds_the_same() {
         [(Part::Variables, 1..2), (Part::Groups, 2..6), (Part::Curves, 6..15), (Part::Functions, 15..16)]
     {
         discovery.restart(part);
-        assert_eq!(
-            run(&mut discovery, &mut Client::new(), recording(&init[range]), |()| {}).outcome,
-            DiscoveryOutcome::Done
-        );
+        assert_eq!(run(&mut discovery, &mut Client::new(), recording(&init[range]), |()| {}).outcome, JobOutcome::Done);
     }
 }
 
@@ -180,7 +177,7 @@ fn what_a_node_would_refuse_is_refused_with_the_help_of_the_directory() {
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
     let report = run(&mut discovery, &mut Client::new(), recording(&exchanges(&vectors, "init")), |()| {});
-    assert_eq!(report.outcome, DiscoveryOutcome::Done);
+    assert_eq!(report.outcome, JobOutcome::Done);
     let directory = discovery.directory();
     assert!(exchanges(&vectors, "write_var 1 (read-only: refused locally)").is_empty());
     assert_eq!(directory.write(1, &[0, 0]), Err(Refusal::ReadOnly));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::bsmp::curve::{Curve, Md5};
-use anysmp::bsmp::routine::{CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, Tables, WriteCurve};
+use anysmp::bsmp::routine::{CurveOutcome, Discovery, JobOutcome, ReadCurve, Tables, WriteCurve};
 use anysmp::bsmp::variable::Read;
 use anysmp::bsmp::{Address, Client, Command, Error, QueryVersion, Server, Version, variable};
 use anysmp::framing::packet::{Packet, gap};
@@ -290,7 +290,7 @@ fn discovery_succeeds_although_answers_come_twice() {
             let mut tables = Tables::new();
             let mut discovery = Discovery::new(tables.storage());
             match rig.run(&mut discovery).outcome {
-                DiscoveryOutcome::Done => {
+                JobOutcome::Done => {
                     let (found, truth) = (discovery.directory(), truth.directory());
                     let same = (found.variables, found.curves, found.functions, found.version)
                         == (truth.variables, truth.curves, truth.functions, truth.version);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anysmp::blocking;
-use anysmp::bsmp::routine::{Poll, PollEvent, PollOutcome, Polled, Poller, Scan, ScanOutcome};
+use anysmp::bsmp::routine::{JobOutcome, Poll, PollEvent, Polled, Poller, Scan};
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Address, Client, Entities, Error, Node, Server, Table, Version, group, variable};
 use anysmp::checksum::Sum;
@@ -304,7 +304,7 @@ fn a_dead_node_costs_one_timeout_in_each_rest_and_rests_twice_as_long_each_time(
     let living: Vec<_> = sent.iter().filter(|(_, number)| *number == 1).map(|(ms, _)| *ms).collect();
     assert_eq!(living.len(), 600);
     assert!((0..).zip(&living).all(|(n, ms)| (100 * n..=100 * n + 11).contains(ms)), "{living:?}");
-    assert_eq!(poller.report().outcome, PollOutcome::Done);
+    assert_eq!(poller.report().outcome, JobOutcome::Done);
     let counters = poller.nodes()[1].counters();
     assert_eq!((counters.asked, counters.missing, counters.answered), (11, 11, 0));
 }
@@ -360,13 +360,15 @@ fn a_poller_without_polls_ends_and_one_of_an_unknown_node_is_left_out() {
     let mut nodes = nodes::<1>();
     let mut poller = Poller::new(&mut nodes, &mut []);
     assert_eq!(by_hand(&mut poller, 1, |_, _| true), []);
-    assert_eq!(poller.report().outcome, PollOutcome::Done);
+    assert_eq!(poller.report().outcome, JobOutcome::Done);
     let mut polls = [Poll::variable(7, ONE, Duration::ZERO)];
     assert_eq!(by_hand(&mut Poller::new(&mut nodes, &mut polls), 1, |_, _| true), []);
     let mut polls = [Poll::variable(0, ONE, Duration::ZERO)];
     let mut poller = Poller::new(&mut nodes, &mut polls);
     assert_eq!(poller.poll(&mut Client::new(), &mut [0; 4]), Step::Done);
-    assert_eq!(poller.report().outcome, PollOutcome::Failed(Error::BufferFull));
+    assert_eq!(poller.report().outcome, JobOutcome::Failed(Error::BufferFull));
+    let text = "after 0ns the polling is not complete: the request does not fit the buffer";
+    assert_eq!(poller.report().to_string(), text);
 }
 
 #[test]
@@ -386,8 +388,8 @@ fn a_scan_finds_who_is_there_and_tells_implementations_apart() {
     let expected = [1, 7, 31, 32].map(|number| (number, Version { revision: number, ..Version::V2_30 }));
     assert_eq!(found, expected);
     let Ended::Done(report) = ended.unwrap() else { panic!("nobody has stopped it") };
-    assert_eq!((report.asked, report.found, report.outcome), (32, 4, ScanOutcome::Done));
-    assert_eq!(report.to_string(), "4 nodes at 32 addresses");
+    assert_eq!((report.asked, report.found, report.outcome), (32, 4, JobOutcome::Done));
+    assert_eq!(report.to_string(), "4 nodes at 32 addresses; the scan is complete");
     assert!(bus.now() < 500 * MS, "{} ms", bus.now() / MS);
     assert_eq!(bus.collisions(), 0);
 
@@ -396,7 +398,7 @@ fn a_scan_finds_who_is_there_and_tells_implementations_apart() {
         panic!("nobody has stopped it")
     };
     assert_eq!((report.asked, report.found), (4, 1));
-    assert_eq!(report.to_string(), "1 node at 4 addresses");
+    assert_eq!(report.to_string(), "1 node at 4 addresses; the scan is complete");
     assert_eq!(Scan::of(9, 8).poll(&mut client, &mut [0; 16]), Step::Done);
 }
 
@@ -422,18 +424,11 @@ fn a_scan_reports_how_far_it_came_and_how_it_ended() {
     let mut scan = Scan::of(3, 9);
     assert_eq!(scan.poll(&mut client, &mut [0; 3]), Step::Done);
     let report = scan.report();
-    assert_eq!((report.asked, report.found, report.outcome), (0, 0, ScanOutcome::Failed(Error::BufferFull)));
-    let text = "0 nodes at 0 addresses, then the scan failed: the request does not fit the buffer";
+    assert_eq!((report.asked, report.found, report.outcome), (0, 0, JobOutcome::Failed(Error::BufferFull)));
+    let text = "0 nodes at 0 addresses; the scan is not complete: the request does not fit the buffer";
     assert_eq!(report.to_string(), text);
-    let outcomes = [report.outcome, ScanOutcome::Unfinished, ScanOutcome::Done].map(|outcome| outcome.to_string());
-    let failed = "the scan failed: the request does not fit the buffer";
-    assert_eq!(outcomes, [failed, "the scan has not ended", "the scan is complete"]);
-    let outcomes = [PollOutcome::Failed(Error::BufferFull), PollOutcome::Unfinished, PollOutcome::Done];
-    let failed = "the polling failed: the request does not fit the buffer";
-    assert_eq!(
-        outcomes.map(|outcome| outcome.to_string()),
-        [failed, "the polling has not ended", "the polling has ended"]
-    );
+    let outcomes = [report.outcome, JobOutcome::Unfinished, JobOutcome::Done].map(|outcome| outcome.to_string());
+    assert_eq!(outcomes, ["not complete: the request does not fit the buffer", "not finished", "complete"]);
     // The second address, of two, is being asked.
     let mut scan = Scan::of(31, 40);
     assert!(matches!(scan.poll(&mut client, &mut tx), Step::Send(4)));
@@ -441,14 +436,14 @@ fn a_scan_reports_how_far_it_came_and_how_it_ended() {
     assert!(matches!(scan.poll(&mut client, &mut tx), Step::Wait(_)));
     let node = scan.receive(&mut client, &[0, 1, 0, 3, 2, 30, 5]).unwrap();
     assert_eq!((node.address.value(), node.version.unwrap().revision), (31, 5));
-    assert_eq!(scan.report().outcome, ScanOutcome::Unfinished);
-    assert_eq!(scan.report().to_string(), "1 node at 1 address so far");
+    assert_eq!(scan.report().outcome, JobOutcome::Unfinished);
+    assert_eq!(scan.report().to_string(), "1 node at 1 address; the scan is not finished");
     assert!(matches!(scan.poll(&mut client, &mut tx), Step::Send(4)));
     assert_eq!(tx[0], 32);
     assert!(matches!(scan.poll(&mut client, &mut tx), Step::Wait(_)));
     scan.timed_out();
     assert_eq!(scan.poll(&mut client, &mut tx), Step::Done);
-    assert_eq!(scan.report().to_string(), "1 node at 2 addresses");
+    assert_eq!(scan.report().to_string(), "1 node at 2 addresses; the scan is complete");
     // No address that a node can have.
     assert_eq!(Scan::of(40, 50).report().asked, 0);
 }

@@ -8,7 +8,7 @@ use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::function::Function;
 use anysmp::bsmp::group;
 use anysmp::bsmp::routine::{
-    CurveOutcome, Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Storage, Tables, WriteCurve, WriteEvent,
+    CurveOutcome, Discovery, JobOutcome, ReadCurve, ReadEvent, Storage, Tables, WriteCurve, WriteEvent,
 };
 use anysmp::bsmp::variable::Variable;
 use anysmp::bsmp::{Client, Command, Error, Refusal, Version, curve};
@@ -41,14 +41,14 @@ const GOOD: [&[u8]; 6] = [
     &[13, 0, 2, 1, 1],
 ];
 
-fn discover(answers: [&'static [u8]; 6]) -> DiscoveryOutcome {
+fn discover(answers: [&'static [u8]; 6]) -> JobOutcome {
     let mut tables = Tables::new();
     run(&mut Discovery::new(tables.storage()), &mut Client::new(), lists(answers), |()| {}).outcome
 }
 
 #[test]
 fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
-    assert_eq!(discover(GOOD), DiscoveryOutcome::Done);
+    assert_eq!(discover(GOOD), JobOutcome::Done);
     let with = |place: usize, answer: &'static [u8]| {
         let mut answers = GOOD;
         answers[place] = answer;
@@ -56,22 +56,22 @@ fn discovery_ends_with_a_typed_error_whatever_a_hostile_node_lists() {
     };
     assert_eq!(
         with(0, &[1, 0, 3, 1, 10, 0]),
-        DiscoveryOutcome::Failed(Error::Version(Version { version: 1, subversion: 10, revision: 0 }))
+        JobOutcome::Failed(Error::Version(Version { version: 1, subversion: 10, revision: 0 }))
     );
-    assert_eq!(with(0, &[0xE2, 0, 0]), DiscoveryOutcome::Failed(Error::Remote(Refusal::Unsupported)));
-    assert_eq!(with(0, &[1, 0]), DiscoveryOutcome::Failed(Error::Malformed));
-    assert_eq!(with(1, &[0x53, 0, 1, 1]), DiscoveryOutcome::Failed(Error::Unexpected(Command::FUNCTION_ERROR)));
-    assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), DiscoveryOutcome::Failed(Error::TooMany));
-    assert_eq!(with(3, &[7, 0, 1, 1]), DiscoveryOutcome::Failed(Error::UnknownId));
-    assert_eq!(with(4, &[9, 0, 1, 1]), DiscoveryOutcome::Failed(Error::WrongSize));
-    assert_eq!(with(5, &[13, 0, 1, 1]), DiscoveryOutcome::Failed(Error::WrongSize));
+    assert_eq!(with(0, &[0xE2, 0, 0]), JobOutcome::Failed(Error::Remote(Refusal::Unsupported)));
+    assert_eq!(with(0, &[1, 0]), JobOutcome::Failed(Error::Malformed));
+    assert_eq!(with(1, &[0x53, 0, 1, 1]), JobOutcome::Failed(Error::Unexpected(Command::FUNCTION_ERROR)));
+    assert_eq!(with(2, &[5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]), JobOutcome::Failed(Error::TooMany));
+    assert_eq!(with(3, &[7, 0, 1, 1]), JobOutcome::Failed(Error::UnknownId));
+    assert_eq!(with(4, &[9, 0, 1, 1]), JobOutcome::Failed(Error::WrongSize));
+    assert_eq!(with(5, &[13, 0, 1, 1]), JobOutcome::Failed(Error::WrongSize));
     // A node of 2.20 lists its functions in nibbles.
     let mut old = GOOD;
     old[0] = &[1, 0, 3, 2, 20, 0];
     old[5] = &[13, 0, 1, 0x52];
     let mut tables = Tables::new();
     let mut discovery = Discovery::new(tables.storage());
-    assert_eq!(run(&mut discovery, &mut Client::new(), lists(old), |()| {}).outcome, DiscoveryOutcome::Done);
+    assert_eq!(run(&mut discovery, &mut Client::new(), lists(old), |()| {}).outcome, JobOutcome::Done);
     assert_eq!(discovery.directory().functions, [Function { input: 5, output: 2 }]);
     assert_eq!(discovery.directory().checksums, [[0; 16]]);
     // The first group is read-only, whatever the node reports.
@@ -99,7 +99,7 @@ fn storage_that_is_too_small_is_an_error_and_none_for_checksums_asks_for_none() 
         },
         |()| {},
     );
-    assert_eq!(result.outcome, DiscoveryOutcome::Done);
+    assert_eq!(result.outcome, JobOutcome::Done);
     assert_eq!(asked, [0, 2, 4, 6, 8, 0xC]);
     for place in [1, 2, 4, 5] {
         let mut answers = GOOD;
@@ -112,7 +112,7 @@ fn storage_that_is_too_small_is_an_error_and_none_for_checksums_asks_for_none() 
         let mut discovery = Discovery::new(storage());
         assert_eq!(
             run(&mut discovery, &mut Client::new(), lists(answers), |()| {}).outcome,
-            DiscoveryOutcome::Failed(Error::TooMany)
+            JobOutcome::Failed(Error::TooMany)
         );
     }
 }
@@ -134,7 +134,7 @@ fn a_group_of_all_128_variables_is_as_writable_as_its_members_whatever_the_list_
             };
             let mut tables = Tables::new();
             let mut discovery = Discovery::new(tables.storage());
-            assert_eq!(run(&mut discovery, &mut Client::new(), node, |()| {}).outcome, DiscoveryOutcome::Done);
+            assert_eq!(run(&mut discovery, &mut Client::new(), node, |()| {}).outcome, JobOutcome::Done);
             let groups = discovery.directory().groups;
             assert_eq!([groups[0].members.len(), groups[1].members.len(), groups[3].members.len()], [128, 0, 128]);
             assert_eq!(groups.iter().map(|group| group.writable).collect::<Vec<_>>(), [false, false, true, writable]);
@@ -333,7 +333,7 @@ fn a_routine_repeats_after_silence_and_gives_up_with_a_time_out() {
         },
         |()| {},
     );
-    assert_eq!((result.outcome, asked), (DiscoveryOutcome::Failed(Error::TimedOut), 3));
+    assert_eq!((result.outcome, asked), (JobOutcome::Failed(Error::TimedOut), 3));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anysmp::bsmp::curve::{Curve, Digest, Md5, digest_of};
 use anysmp::bsmp::function::{Execute, Function};
 use anysmp::bsmp::routine::{
-    CurveOutcome, Discovery, DiscoveryOutcome, Poll, PollEvent, PollOutcome, Polled, Poller, ReadCurve, ReadEvent,
-    Scan, ScanOutcome, Tables, WriteCurve,
+    CurveOutcome, Discovery, JobOutcome, Poll, PollEvent, Polled, Poller, ReadCurve, ReadEvent, Scan, Tables,
+    WriteCurve,
 };
 use anysmp::bsmp::variable::{Combine, Op, Read, Variable, Write, WriteRead};
 use anysmp::bsmp::{
@@ -476,14 +476,14 @@ impl Job<'_> {
         let Some(result) = self.tally.ended(ended) else { return };
         let directory = discovery.directory();
         match result.outcome {
-            DiscoveryOutcome::Done
+            JobOutcome::Done
                 if *directory.variables == VARIABLES
                     && *directory.curves == CURVES
                     && *directory.functions == FUNCTIONS =>
             {
                 self.tally.one("discovery: done");
             }
-            DiscoveryOutcome::Done => s.wrong(self.tally, &format!("discovery: {directory:?}")),
+            JobOutcome::Done => s.wrong(self.tally, &format!("discovery: {directory:?}")),
             _ => self.tally.one("discovery: failed"),
         }
     }
@@ -505,8 +505,8 @@ impl Job<'_> {
                 || matches!(version, Err(Failure::Remote(_)))
         };
         match report.outcome {
-            ScanOutcome::Done if found.iter().all(is_right) => self.tally.one("scan: done"),
-            ScanOutcome::Done => s.wrong(self.tally, &format!("a scan found {found:?}")),
+            JobOutcome::Done if found.iter().all(is_right) => self.tally.one("scan: done"),
+            JobOutcome::Done => s.wrong(self.tally, &format!("a scan found {found:?}")),
             _ => self.tally.one("scan: failed"),
         }
     }
@@ -532,7 +532,7 @@ impl Job<'_> {
             })
         });
         let Some(report) = self.tally.ended(ended) else { return };
-        self.tally.one(if report.outcome == PollOutcome::Done { "poller: done" } else { "poller: failed" });
+        self.tally.one(if report.outcome == JobOutcome::Done { "poller: done" } else { "poller: failed" });
         for (poll, value) in values {
             self.tally.one("poller: values");
             if value != fixed(poll + 1, poll) {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 pub use directory::{Directory, Storage, Tables};
 
-use super::Turn;
+use super::{JobOutcome, Turn};
 use crate::bsmp::client::{Client, Error, Request, Response};
 use crate::bsmp::curve::{self, Digest, UNKNOWN};
 use crate::bsmp::function::{self, Layout};
@@ -39,37 +39,14 @@ pub enum Part {
 #[must_use]
 #[non_exhaustive]
 pub struct DiscoveryReport {
-    /// The outcome; `Unfinished` until it has ended.
-    pub outcome: DiscoveryOutcome,
-}
-
-/// The outcome of a [`Discovery`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum DiscoveryOutcome {
-    /// Not ended; the routine may be run again.
-    Unfinished,
-    /// The directory is complete.
-    Done,
-    /// A failure; the directory contains the entities found before.
-    Failed(Error),
+    /// The outcome; `Unfinished` until it has ended. `Done`: the directory is complete. After a
+    /// failure it contains the entities found before.
+    pub outcome: JobOutcome,
 }
 
 impl core::fmt::Display for DiscoveryReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.outcome.fmt(f)
-    }
-}
-
-impl core::fmt::Display for DiscoveryOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unfinished => f.write_str("the discovery is not finished"),
-            Self::Done => f.write_str("the discovery is complete"),
-            Self::Failed(error) => write!(f, "the discovery failed: {error}"),
-        }
+        write!(f, "the discovery is {}", self.outcome)
     }
 }
 
@@ -99,7 +76,7 @@ enum Stage {
     /// The list of functions is requested. Exits: `Ended`.
     Functions,
     /// Nothing more is requested. Exits: none but [`Discovery::restart`].
-    Ended(DiscoveryOutcome),
+    Ended(JobOutcome),
 }
 
 /// Finds out which entities a node has: 00, 02, 04, 06 for each group, 08, 0A for each curve, 0C.
@@ -231,11 +208,11 @@ impl<'s> Discovery<'s> {
 
     fn functions(&mut self, list: function::Functions<'_>) -> Result<Stage, Error> {
         self.functions = fill(self.storage.functions, list.into_iter(), list.len())?;
-        Ok(Stage::Ended(DiscoveryOutcome::Done))
+        Ok(Stage::Ended(JobOutcome::Done))
     }
 
     fn end_of(&self, part: Part, next: Stage) -> Stage {
-        if self.part == part { Stage::Ended(DiscoveryOutcome::Done) } else { next }
+        if self.part == part { Stage::Ended(JobOutcome::Done) } else { next }
     }
 
     const fn layout(&self) -> function::List {
@@ -259,7 +236,7 @@ impl<'s> Discovery<'s> {
 
     fn go(&mut self, next: Result<Stage, Error>) {
         self.turn = Turn::First;
-        self.stage = next.unwrap_or_else(|error| Stage::Ended(DiscoveryOutcome::Failed(error)));
+        self.stage = next.unwrap_or_else(|error| Stage::Ended(JobOutcome::Failed(error)));
     }
 }
 
@@ -292,7 +269,7 @@ impl Routine for Discovery<'_> {
             Stage::Ended(_) => Ok(None),
         });
         step.unwrap_or_else(|error| {
-            self.stage = Stage::Ended(DiscoveryOutcome::Failed(error));
+            self.stage = Stage::Ended(JobOutcome::Failed(error));
             Step::Done
         })
     }
@@ -329,7 +306,7 @@ impl Routine for Discovery<'_> {
     fn report(&self) -> DiscoveryReport {
         let outcome = match self.stage {
             Stage::Ended(outcome) => outcome,
-            _ => DiscoveryOutcome::Unfinished,
+            _ => JobOutcome::Unfinished,
         };
         DiscoveryReport { outcome }
     }

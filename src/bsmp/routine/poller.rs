@@ -6,6 +6,7 @@ use core::time::Duration;
 
 pub use list::{Poll, PollCounters, PollEvent, Polled};
 
+use super::JobOutcome;
 use crate::bsmp::client::{Client, Error, Judged};
 use crate::routine::{Routine, Step, Wait, remaining};
 use crate::shown::shown;
@@ -16,43 +17,16 @@ use crate::shown::shown;
 #[must_use]
 #[non_exhaustive]
 pub struct PollReport {
-    /// The outcome; `Unfinished` until it has ended.
-    pub outcome: PollOutcome,
+    /// The outcome; `Unfinished` until it has ended. `Done`: the
+    /// [duration](Poller::with_duration) has passed, or there is nothing to poll.
+    pub outcome: JobOutcome,
     /// The time for which the poller has run.
     pub time: Duration,
 }
 
 impl core::fmt::Display for PollReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.outcome {
-            PollOutcome::Unfinished => write!(f, "not ended after {:?}", self.time),
-            PollOutcome::Done => write!(f, "ended after {:?}", self.time),
-            PollOutcome::Failed(error) => write!(f, "failed after {:?}: {error}", self.time),
-        }
-    }
-}
-
-/// The outcome of a [`Poller`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum PollOutcome {
-    /// Not ended; the routine may be run again.
-    Unfinished,
-    /// The [duration](Poller::with_duration) has passed, or there is nothing to poll.
-    Done,
-    /// We: a request cannot be written.
-    Failed(Error),
-}
-
-impl core::fmt::Display for PollOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unfinished => f.write_str("the polling has not ended"),
-            Self::Done => f.write_str("the polling has ended"),
-            Self::Failed(error) => write!(f, "the polling failed: {error}"),
-        }
+        write!(f, "after {:?} the polling is {}", self.time, self.outcome)
     }
 }
 
@@ -63,7 +37,7 @@ enum Stage {
     /// The answer to this poll is awaited. Exits: `Idle`, by the answer or without one.
     Await { poll: usize },
     /// The poller has ended, with this outcome. Exits: none.
-    Ended(PollOutcome),
+    Ended(JobOutcome),
 }
 
 /// Polls many nodes, each with any number of reads, at their own rates.
@@ -209,14 +183,14 @@ impl Routine for Poller<'_> {
             Stage::Ended(_) => return Step::Done,
             Stage::Await { .. } => client.timeout(),
             Stage::Idle if self.is_over() => {
-                self.stage = Stage::Ended(PollOutcome::Done);
+                self.stage = Stage::Ended(JobOutcome::Done);
                 return Step::Done;
             }
             Stage::Idle => match self.choose() {
                 Ok(place) => match self.ask(place, client, tx) {
                     Ok(len) => return Step::Send(len),
                     Err(error) => {
-                        self.stage = Stage::Ended(PollOutcome::Failed(error));
+                        self.stage = Stage::Ended(JobOutcome::Failed(error));
                         return Step::Done;
                     }
                 },
@@ -225,7 +199,7 @@ impl Routine for Poller<'_> {
                     left.min(until)
                 }
                 Err(None) => {
-                    self.stage = Stage::Ended(PollOutcome::Done);
+                    self.stage = Stage::Ended(JobOutcome::Done);
                     return Step::Done;
                 }
             },
@@ -286,7 +260,7 @@ impl Routine for Poller<'_> {
     fn report(&self) -> PollReport {
         let outcome = match self.stage {
             Stage::Ended(outcome) => outcome,
-            _ => PollOutcome::Unfinished,
+            _ => JobOutcome::Unfinished,
         };
         PollReport { outcome, time: self.now }
     }

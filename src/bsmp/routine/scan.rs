@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::Turn;
+use super::{JobOutcome, Turn};
 use crate::bsmp::client::{Client, Error};
 use crate::bsmp::{Address, QueryVersion, Version};
 use crate::routine::{Routine, Step};
@@ -30,44 +30,17 @@ pub struct ScanReport {
     pub asked: u8,
     /// The number of nodes that have answered.
     pub found: u8,
-    /// The outcome; `Unfinished` until it has ended.
-    pub outcome: ScanOutcome,
-}
-
-/// The outcome of a [`Scan`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-#[non_exhaustive]
-pub enum ScanOutcome {
-    /// Not ended; the routine may be run again.
-    Unfinished,
-    /// All addresses were asked, whether a node has answered or not.
-    Done,
-    /// We: `tx` is too short for a request.
-    Failed(Error),
-}
-
-impl core::fmt::Display for ScanOutcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unfinished => f.write_str("the scan has not ended"),
-            Self::Done => f.write_str("the scan is complete"),
-            Self::Failed(error) => write!(f, "the scan failed: {error}"),
-        }
-    }
+    /// The outcome; `Unfinished` until it has ended. `Done`: all addresses were asked, whether a
+    /// node has answered or not.
+    pub outcome: JobOutcome,
 }
 
 impl core::fmt::Display for ScanReport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let plural = |count| if count == 1 { "" } else { "s" };
         let (nodes, addresses) = (plural(self.found), if self.asked == 1 { "" } else { "es" });
-        write!(f, "{} node{nodes} at {} address{addresses}", self.found, self.asked)?;
-        match self.outcome {
-            ScanOutcome::Unfinished => f.write_str(" so far"),
-            ScanOutcome::Done => Ok(()),
-            ScanOutcome::Failed(error) => write!(f, ", then the scan failed: {error}"),
-        }
+        let Self { asked, found, outcome } = self;
+        write!(f, "{found} node{nodes} at {asked} address{addresses}; the scan is {outcome}")
     }
 }
 
@@ -77,13 +50,13 @@ enum Stage {
     /// after the last one, or if the request does not fit `tx`.
     Ask(u8),
     /// Nothing more is requested; `next` is the first number that was not asked. Exits: none.
-    Ended { next: u8, outcome: ScanOutcome },
+    Ended { next: u8, outcome: JobOutcome },
 }
 
 impl Stage {
     /// Continues with this number, if it is not beyond the last one.
     const fn from(next: u8, last: u8) -> Self {
-        if next <= last { Self::Ask(next) } else { Self::Ended { next, outcome: ScanOutcome::Done } }
+        if next <= last { Self::Ask(next) } else { Self::Ended { next, outcome: JobOutcome::Done } }
     }
 }
 
@@ -165,7 +138,7 @@ impl Routine for Scan {
             let client = client.with_address(address);
             match self.turn.poll(&client, || client.post(&QueryVersion, tx).map(Some)) {
                 Ok(step) => return step,
-                Err(error) => self.stage = Stage::Ended { next: number, outcome: ScanOutcome::Failed(error) },
+                Err(error) => self.stage = Stage::Ended { next: number, outcome: JobOutcome::Failed(error) },
             }
         }
     }
@@ -189,7 +162,7 @@ impl Routine for Scan {
 
     fn report(&self) -> ScanReport {
         let (end, outcome) = match self.stage {
-            Stage::Ask(number) => (number, ScanOutcome::Unfinished),
+            Stage::Ask(number) => (number, JobOutcome::Unfinished),
             Stage::Ended { next, outcome } => (next, outcome),
         };
         ScanReport { asked: end.saturating_sub(self.first), found: self.found, outcome }

@@ -63,9 +63,9 @@ enum Stage {
 /// Blocks before and after the data are unchanged.
 ///
 /// With a [`Checksum`] (`curve::Md5`) the node is asked to calculate its checksum afterwards. It is
-/// compared if the data reach from the first block to the last; else the node's checksum covers
-/// blocks that we have not seen. If the last block is short, it is read first: a node whose blocks
-/// are always whole has more bytes in it, which are not ours, and its checksum covers them.
+/// compared if the data reach from the first block to the last; otherwise the node's checksum
+/// covers blocks that we have not seen. If the last block is short, it is read first: a node whose
+/// blocks are always whole has more bytes in it, which are not ours, and its checksum covers them.
 ///
 /// RAM: 40 bytes, the source and the checksum. `tx` holds a block and 6 bytes (7 with address); so
 /// does the link's receive buffer, if the last block must be read.

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use anysmp::bsmp::curve::{Curve, Md5};
 use anysmp::bsmp::group::Members;
-use anysmp::bsmp::routine::{Discovery, DiscoveryOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
+use anysmp::bsmp::routine::{Discovery, JobOutcome, ReadCurve, ReadEvent, Tables, WriteCurve};
 use anysmp::bsmp::variable::Op;
 use anysmp::bsmp::{Address, Client, QueryVersion, Request, Response, curve, function, group, variable};
 use anysmp::routine::{Routine, Step};
@@ -123,7 +123,7 @@ fuzz_target!(|input: &[u8]| {
             for group in directory.groups {
                 assert!(
                     group.members.iter().all(|id| usize::from(id) < directory.variables.len())
-                        || report.outcome != DiscoveryOutcome::Done
+                        || report.outcome != JobOutcome::Done
                 );
                 assert!(directory.size(group) <= 128 * 128);
             }

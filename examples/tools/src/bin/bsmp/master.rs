@@ -10,7 +10,7 @@ use anysmp::bsmp::curve::{Md5, QueryChecksum, Recalculate};
 use anysmp::bsmp::function::Execute;
 use anysmp::bsmp::group::Members;
 use anysmp::bsmp::routine::{
-    CurveOutcome, Directory, Discovery, DiscoveryOutcome, DiscoveryReport, ReadCurve, ReadEvent, Tables, WriteCurve,
+    CurveOutcome, Directory, Discovery, DiscoveryReport, JobOutcome, ReadCurve, ReadEvent, Tables, WriteCurve,
     WriteEvent,
 };
 use anysmp::bsmp::{self, Client, QueryVersion, Request, curve, group, variable};
@@ -180,8 +180,8 @@ impl<'b, P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'b, P, F
     pub fn directory(&mut self) -> Outcome<Discovery<'_>> {
         let mut discovery = Discovery::new(self.tables.storage());
         match self.link.run(&mut self.client, &mut discovery, |()| ControlFlow::Continue(())).map_err(of_link)? {
-            Ended::Done(report) if report.outcome == DiscoveryOutcome::Done => {}
-            Ended::Done(DiscoveryReport { outcome: DiscoveryOutcome::Failed(error), .. }) => {
+            Ended::Done(report) if report.outcome == JobOutcome::Done => {}
+            Ended::Done(DiscoveryReport { outcome: JobOutcome::Failed(error), .. }) => {
                 return Err(of_protocol(&error));
             }
             _ => return Err(Failure::nonsense("the discovery has stopped")),

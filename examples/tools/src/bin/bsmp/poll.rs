@@ -6,9 +6,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anysmp::bsmp::routine::{
-    Poll, PollCounters, PollEvent, PollOutcome, Polled, Poller, Scan, ScanOutcome, ScanReport,
-};
+use anysmp::bsmp::routine::{JobOutcome, Poll, PollCounters, PollEvent, Polled, Poller, Scan, ScanReport};
 use anysmp::bsmp::{Address, Error, group, variable};
 use anysmp::framing::Framing;
 use anysmp::line;
@@ -51,7 +49,7 @@ impl<P: Read<Error = io::Error> + Write + Clock, F: Framing> Master<'_, P, F> {
         });
         match ended.map_err(of_link)? {
             Ended::Done(report) if report.found > 0 => Ok(()),
-            Ended::Done(ScanReport { outcome: ScanOutcome::Failed(error), .. }) => Err(of_protocol(&error)),
+            Ended::Done(ScanReport { outcome: JobOutcome::Failed(error), .. }) => Err(of_protocol(&error)),
             Ended::Done(_) => Err(of_protocol(&Error::TimedOut)),
             _ => Ok(()),
         }
@@ -218,7 +216,7 @@ impl Polling {
             });
             match ended {
                 Ok(Ended::Done(report)) => match report.outcome {
-                    PollOutcome::Failed(error) => break Err(of_protocol(&error)),
+                    JobOutcome::Failed(error) => break Err(of_protocol(&error)),
                     _ => break Ok(()),
                 },
                 Ok(_) => break Ok(()),
