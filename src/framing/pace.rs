@@ -6,13 +6,13 @@ use crate::time::{Span, Time};
 ///
 /// A type, so that the line of a server keeps no time for a framing that needs none.
 #[expect(private_bounds, reason = "there are no others")]
-pub trait Pace: Keeps + 'static {
+pub trait Pace: HasTime + 'static {
     /// True for a framing whose frames need time or silence.
     const IS_PACED: bool;
 }
 
-/// What the line of a server keeps for the pace of its framing.
-pub(crate) trait Keeps {
+/// The time that the line of a server keeps for the pace of its framing.
+pub(crate) trait HasTime {
     /// The time that a message still waits, or that the line still carries it.
     type Time: Time;
 }
@@ -33,7 +33,7 @@ impl Pace for Paced {
     const IS_PACED: bool = true;
 }
 
-impl Keeps for Paced {
+impl HasTime for Paced {
     type Time = Span;
 }
 
@@ -41,6 +41,6 @@ impl Pace for Unpaced {
     const IS_PACED: bool = false;
 }
 
-impl Keeps for Unpaced {
+impl HasTime for Unpaced {
     type Time = ();
 }
