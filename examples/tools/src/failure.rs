@@ -115,6 +115,9 @@ pub fn port_remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "You may need to be in the group that owns the port, often `dialout`.",
         _ if is_busy(error) => "Another program uses the port: close it first.",
         io::ErrorKind::ConnectionRefused => "Is the server running?",
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
+            "Check the address, and that the device is on the network."
+        }
         _ if error.to_string().contains("lookup") => "Check the name of the host.",
         io::ErrorKind::NotFound => "Is the device plugged in? `smp ports` lists the serial ports of this computer.",
         _ => "Check that the device is plugged in, and that no other program uses the port.",

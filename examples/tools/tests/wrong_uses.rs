@@ -92,7 +92,7 @@ fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
             &["--udp", "127.0.0.1:9", quick[0], quick[1], quick[2], quick[3], "echo", "hi"],
             3,
             "does not answer",
-            "--timeout",
+            "--baud of a serial line",
         ),
         (&["--udp", "127.0.0.1:9", quick[0], quick[1], quick[2], quick[3], "reset"], 3, "", ""),
         (&["--serial", "/dev/none", "echo", "hi"], 4, "/dev/none", "smp ports"),
@@ -133,6 +133,15 @@ fn each_of_many_wrong_command_lines_has_its_message_remedy_and_code() {
     }
     assert!(std::fs::metadata("/dev/full").unwrap().file_type().is_char_device());
     assert!(!std::path::Path::new("out").exists());
+}
+
+#[test]
+fn the_remedy_for_an_address_that_cannot_be_reached_is_not_to_plug_the_device_in() {
+    use std::io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+    for kind in [NetworkUnreachable, HostUnreachable, TimedOut] {
+        let remedy = anysmp_tools::failure::port_remedy(&kind.into());
+        assert!(remedy.contains("address") && !remedy.contains("plugged"), "{kind}: {remedy}");
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use anysmp::line;
 use anysmp_tools::failure::Failure;
 
 /// The remedy for a node that does not answer.
-const SILENT: &str = "Check endpoint, --baud, --framing and --address, or give it more time with --timeout and \
-                      --retries; `bsmp scan` shows who is on the bus.";
+const SILENT: &str = "Check endpoint, --baud of a serial line, --framing and --address, or give it more time with \
+                      --timeout and --retries; `bsmp scan` shows who is on the bus.";
 
 const fn remedy(refusal: Refusal) -> &'static str {
     match refusal {

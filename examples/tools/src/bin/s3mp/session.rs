@@ -17,7 +17,7 @@ use crate::cli::Command;
 use crate::show;
 
 /// The remedy for a slave that does not answer.
-const SILENT: &str = "Check endpoint and --baud, or give it more time with --timeout and --retries.";
+const SILENT: &str = "Check endpoint and --baud of a serial line, or give it more time with --timeout and --retries.";
 
 /// The names of addresses.
 pub type Names = Vec<(Address, String)>;

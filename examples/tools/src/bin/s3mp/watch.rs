@@ -149,7 +149,7 @@ impl Watching {
         if self.has_worked || !anysmp_tools::out::is_open() {
             return Ok(());
         }
-        let remedy = "Check endpoint and --baud, and that the slave is on.";
+        let remedy = "Check endpoint, --baud of a serial line, and that the slave is on.";
         Err(Failure::silent("the slave does not answer", remedy))
     }
 

@@ -157,8 +157,8 @@ impl Failure {
             | Self::Unknown(_, remedy)
             | Self::Stopped(_, remedy, _) => remedy,
             Self::TimedOut => {
-                "Check endpoint and --baud, try --framing auto, or give it more time with --timeout and --retries; \
-                 a receiver that loses bursts needs --pace."
+                "Check endpoint, --baud of a serial line and --framing (except over UDP; `auto` finds it), or give it \
+                 more time with --timeout and --retries; a receiver that loses bursts needs --pace."
             }
             Self::Nonsense(_) => NONSENSE,
             Self::TooLong => "Send less at a time.",
