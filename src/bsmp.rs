@@ -110,8 +110,8 @@
 //!   be written with no values; group 2 then answers 0xE0, groups 0 and 1 answer 0xE6.
 //! * The checksum of a curve covers the bytes of all of its blocks in their order; libbsmp may stop
 //!   at the first.
-//! * Ids in "create group" have to ascend, as in libbsmp, else 0xE3. The specification does not
-//!   mention this.
+//! * Ids in "create group" have to ascend, as in libbsmp; otherwise the answer is 0xE3. The
+//!   specification does not mention this.
 //! * "Busy" (0xE8) changes nothing. libbsmp does not report it for variables and groups.
 //! * A request or an answer that does not fit the node's buffers is 0xE7, and nothing is changed or
 //!   executed.

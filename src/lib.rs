@@ -131,7 +131,7 @@
 //! | jobs of many exchanges | [`routine`] |
 //! | read or make MCUboot images | [`mcuboot`] |
 //! | receive an upgrade on a device | `mcuboot::slots` (feature `mcuboot`) |
-//! | a NOR flash in RAM, a bootloader to test against | `testing` (feature `testing`) |
+//! | a NOR flash in RAM, a boot loader to test against | `testing` (feature `testing`) |
 //! | the least flash for SMP on a console | [`framing::console`], feature `small` |
 //!
 //! The [guide](guide) has pages on buffers, on ports, on errors and retries, and on adding your own
@@ -164,8 +164,8 @@
 //!   hash.
 //! * A frame check is not a proof. Of 333 million console frames with bit errors 19 passed their
 //!   CRC-16; BSMP and S3MP have a sum of 8 bits.
-//! * A BSMP answer names no request. An answer that comes after the drain time may pass for
-//!   the next one.
+//! * A BSMP answer does not identify its request. An answer that comes after the drain time may
+//!   pass for the next one.
 //! * Buffers and messages have at most 65,535 bytes.
 //! * A server without [answer memory](smp::Server::with_memory) runs a repeated write
 //!   twice.

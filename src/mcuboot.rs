@@ -52,7 +52,7 @@
 //! On a device, `slots::Slots` handles the image commands of a server: `examples/dfu_server.rs` is
 //! a complete one, and the guide explains self-confirmation and the choice of a boot mode.
 //!
-//! A hash is not a signature. This module keeps damaged images from being started; the bootloader
+//! A hash is not a signature. This module keeps damaged images from being started; the boot loader
 //! alone decides which images may start, by their signature.
 //!
 //! Sources: MCUboot's `design.md`, `bootutil/image.h` and `bootutil_public.h`.

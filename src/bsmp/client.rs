@@ -60,7 +60,8 @@
 //! On RS-485 and TCP nothing doubles or delays messages on the way: set `drain` to the longest time
 //! that a node may take, and both are impossible. On UDP they are not. Where a wrong value does
 //! harm, choose requests whose answers differ: a group of its own size, or a block of a curve,
-//! which names itself. A written curve is certain to be right only with a checksum (`curve::Md5`).
+//! which contains its number. A written curve is certain to be right only with a checksum
+//! (`curve::Md5`).
 //!
 //! # Time
 //!

@@ -6,8 +6,8 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The device: its bootloader does not support this, for example state writes in a mode without
-    /// marks.
+    /// The device: its boot loader does not support this, for example state writes in a mode
+    /// without marks.
     NotSupported,
     /// We: the outcome was requested before the job had ended, or an operation was outside of its
     /// slot, which is a bug in this crate.

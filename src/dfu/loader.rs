@@ -44,7 +44,7 @@ pub trait Loader {
     ///
     /// # Errors
     ///
-    /// The application: the answer to the client.
+    /// The application: the response to the client.
     fn check(&mut self, first: &[u8], len: u32) -> Result<Version, Error> {
         let _ = (first, len);
         Ok(Version::default())

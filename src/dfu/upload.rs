@@ -205,9 +205,9 @@ impl Stream {
 pub(crate) enum Route {
     /// The chunk continues the upload.
     Stream,
-    /// The answer is this expected offset; nothing is written.
+    /// The response is this expected offset; nothing is written.
     Answer { off: u32, matched: Option<bool> },
-    /// The first chunk of the file that is being uploaded: the answer is the expected offset,
+    /// The first chunk of the file that is being uploaded: the response is the expected offset,
     /// unless the application objects.
     Again,
     /// The chunk begins an upload.

@@ -24,10 +24,10 @@
 //!
 //! * **Gap.** Packets are kept apart by silence, 20 bit times long ([`gap`]). Both ends keep it in
 //!   front of every packet that they send: a link waits until the line has been silent for that
-//!   long after either end, or a receiver that depends on silence would take two packets for one.
-//!   This holds with [`with_early_delivery`](Packet::with_early_delivery) too. With a port that can
-//!   report whether a byte is there ([`Clock::ready`](crate::port::Clock::ready)) the gap is as
-//!   short as possible; otherwise it takes one or two ticks.
+//!   long after either end, or a receiver that depends on silence would mistake two packets for
+//!   one. This holds with [`with_early_delivery`](Packet::with_early_delivery) too. With a port
+//!   that can report whether a byte is there ([`Clock::ready`](crate::port::Clock::ready)) the gap
+//!   is as short as possible; otherwise it takes one or two ticks.
 //! * **Turn-around.** A node that receives early has its answer ready at once and sends it after
 //!   the gap. A node that depends on silence notices the end of a request after the gap, or at the
 //!   first tick after it, and answers then.

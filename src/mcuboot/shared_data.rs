@@ -16,7 +16,7 @@
 //! ```
 //!
 //! RAM keeps its contents across a reset: after a start without MCUboot a device may find the data
-//! of an earlier start. So use them only if the bootloader writes them at each start.
+//! of an earlier start. So use them only if the boot loader writes them at each start.
 //!
 //! Source: MCUboot's `bootutil/boot_status.h` and Zephyr's `retention/blinfo.h`.
 
@@ -64,7 +64,7 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// Returns the mode of the bootloader, in the numbers of
+    /// Returns the mode of the boot loader, in the numbers of
     /// [`BootLoaderResponse::mode`](crate::smp::os::BootLoaderResponse::mode).
     #[must_use]
     pub fn mode(&self) -> Option<u8> {
@@ -74,7 +74,7 @@ impl<'a> SharedData<'a> {
         }
     }
 
-    /// Returns the length of the largest application that the bootloader can start as this image,
+    /// Returns the length of the largest application that the boot loader can start as this image,
     /// from 0 to 4: pass it to [`Pair::with_max_image`](super::slots::Pair::with_max_image).
     #[must_use]
     pub fn max_application_size(&self, image: u32) -> Option<u32> {

@@ -55,7 +55,7 @@
 //! * In modes without state writes only the running slot is in use. If the newer image were in use
 //!   too, a broken upload could lock its slot.
 //! * A slot that is marked may be erased and uploaded over, as by default in Zephyr: the mark is
-//!   erased first. Otherwise a mark on which the bootloader does not act would stay forever.
+//!   erased first. Otherwise a mark on which the boot loader does not act would stay forever.
 //!   [`Config::erase_pending`] = false refuses both (9).
 //! * Bytes that cannot be read count as missing or damaged: flash with error correction reports an
 //!   error for bytes that a power cut has torn, until they are erased. Only the trailer of a
@@ -66,27 +66,27 @@
 //!   the trailer's pages, it is not written again.
 //! * A permanent mark that a power cut left without `image_ok` reads as a test. Confirming the same
 //!   image again completes it, unless the swap info of the mark is that of a test.
-//! * A mark is read again after it was written: if flash does not contain it, the answer is 12.
+//! * A mark is read again after it was written: if flash does not contain it, the response is 12.
 //! * A damaged `image_ok` or magic of the running slot counts as confirmed, since MCUboot keeps
 //!   such an image. (With direct XIP or RAM load and revert it does not: 29.)
 //! * With two images MCUboot postpones a revert as long as the other image is marked: the list does
 //!   not show that.
 //! * With revert in place (direct XIP, RAM load) a mark of an image that is not newer than the
-//!   running one is refused (27): the bootloader would never start it.
+//!   running one is refused (27): the boot loader would never start it.
 //! * In swap-offset the old image lies at the start of the secondary slot after a swap, where the
-//!   bootloader only looks for an image to revert to. It is listed there, and a mark is refused
+//!   boot loader only looks for an image to revert to. It is listed there, and a mark is refused
 //!   (3).
 //! * Confirming is refused (28) as long as another image is scheduled, also without a hash.
 //! * Marking a slot ends an upload into it.
 //! * The hash of an encrypted image covers the plain body, so it cannot be checked in the other
 //!   slot: a mark is refused (3, [`Error::Encrypted`]) unless [`Config::encrypted`] declares the
-//!   check of the bootloader sufficient. In the RAM load modes it is encrypted in the running slot
-//!   too, and a confirmation relies on the bootloader, which has decrypted and checked it.
+//!   check of the boot loader sufficient. In the RAM load modes it is encrypted in the running slot
+//!   too, and a confirmation relies on the boot loader, which has decrypted and checked it.
 //! * Padded files (`imgtool --pad`, with or without `--confirm`) are as long as their slot and end
 //!   with a trailer. They are refused (30) unless the gate accepts them ([`PaddedFiles`]). Then the
 //!   trailer is compared and not written. When the file is complete and has its `sha`, the image is
 //!   marked as by a state write: its hash is checked in flash, the gate is asked, the trailer is
-//!   written and read again. A refusal is the answer to the last chunk; the image stays unmarked.
+//!   written and read again. A refusal is the response to the last chunk; the image stays unmarked.
 //!   After the largest image that the slot can hold, only erased bytes and a trailer are accepted;
 //!   other bytes are refused (30). In modes without marks the trailer is dropped.
 //!
@@ -165,7 +165,7 @@ impl<'s, D: Digest, C: Setup> Slots<'s, D, (), C> {
 
     /// Manages single slots ([`Pair::single`]) for a recovery loader, which runs from elsewhere: an
     /// upload replaces the image in slot 0 at once, and there is nothing to go back to. This is the
-    /// only way to write slot 0 of a device whose bootloader has no other slot.
+    /// only way to write slot 0 of a device whose boot loader has no other slot.
     ///
     /// The rules are those of MCUboot's serial recovery, and more: an upload can be resumed by its
     /// `sha`, and its hash is checked. State writes are refused (8).
@@ -247,7 +247,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         pair.seen(slot).header.as_ref().map(Header::version)
     }
 
-    /// Returns the version as far as the bootloader compares it.
+    /// Returns the version as far as the boot loader compares it.
     fn compared(&self, version: Version) -> Version {
         if self.config().compare_build { version } else { version.release() }
     }

@@ -1,7 +1,7 @@
-//! The trailer at the end of a slot, through which application and bootloader agree on the image to
-//! boot.
+//! The trailer at the end of a slot, through which application and boot loader agree on the image
+//! to boot.
 //!
-//! A slot of S bytes, with A the largest write size of the bootloader build (`BOOT_MAX_ALIGN`):
+//! A slot of S bytes, with A the largest write size of the boot loader build (`BOOT_MAX_ALIGN`):
 //!
 //! ```text
 //!               A = 8        16       32
@@ -115,11 +115,11 @@ pub enum Field {
     Magic,
     /// The image is confirmed, or (secondary slot) will be confirmed at once.
     ImageOk,
-    /// The bootloader has put the image here.
+    /// The boot loader has put the image here.
     CopyDone,
     /// The requested swap type, for image number 0.
     SwapInfo(SwapType),
-    /// The number of bytes that the bootloader swaps.
+    /// The number of bytes that the boot loader swaps.
     SwapSize,
 }
 
@@ -173,7 +173,7 @@ pub struct Trailer {
     pub magic: Magic,
     /// The flag that the image is, or will be, confirmed.
     pub image_ok: Flag,
-    /// The flag that the bootloader has put the image here.
+    /// The flag that the boot loader has put the image here.
     pub copy_done: Flag,
     /// The byte of the swap info; `None` if erased.
     pub swap_info: Option<u8>,
@@ -185,7 +185,7 @@ impl Trailer {
         Self { magic: Magic::Unset, image_ok: Flag::Unset, copy_done: Flag::Unset, swap_info: None };
 }
 
-/// The action of the bootloader at the next reset.
+/// The action of the boot loader at the next reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -213,7 +213,7 @@ impl SwapType {
             _ => {}
         }
         match (primary.magic, primary.image_ok, primary.copy_done) {
-            // The bootloader has swapped this image in, and it has not been confirmed.
+            // The boot loader has swapped this image in, and it has not been confirmed.
             (Magic::Good, Flag::Unset, Flag::Set) => Self::Revert,
             _ => Self::None,
         }

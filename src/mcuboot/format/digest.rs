@@ -6,7 +6,7 @@
 //! | [`HashKind::Sha384`] | 48 | 0x11 | `sha2`: `Sha384` |
 //! | [`HashKind::Sha512`] | 64 | 0x12 | `sha2`: `Sha512` |
 //!
-//! A bootloader build uses one of them for its images; nRF54 boards, for example, use SHA-512. The
+//! A boot loader build uses one of them for its images; nRF54 boards, for example, use SHA-512. The
 //! `sha` of an upload is a different hash: the SHA-256 of the whole file, whatever hash the images
 //! have. A device whose images have a longer hash needs both: [`Digests`]. With the longer one
 //! alone uploads work, but the file is not checked against its `sha`, and a file that is there

@@ -8,14 +8,14 @@ use crate::mcuboot::trailer::Layout;
 use crate::shown::shown;
 
 /// The description of a device for [`Slots`](super::Slots). The fields are public: start from the
-/// constructor of the bootloader's mode.
+/// constructor of the boot loader's mode.
 ///
 /// ```
 /// use anysmp::mcuboot::slots::{Config, Geometry, Region};
 ///
 /// // Writes of 4 bytes, sectors of 4 KiB, 1 MiB in all: or `flash::geometry(&flash)`.
 /// let geometry = Geometry::new(1, 4, 4096, 1 << 20);
-/// // A bootloader with `CONFIG_BOOT_MAX_IMG_SECTORS=128`.
+/// // A boot loader with `CONFIG_BOOT_MAX_IMG_SECTORS=128`.
 /// let config = Config {
 ///     checkpoint: Some(Region::new(0xF_8000, 0x2000)),
 ///     ..Config::swap_move(geometry, 128)
@@ -28,16 +28,16 @@ pub struct Config<F = Geometry> {
     /// The sizes of the flash; [`with_spare_flash`](Config::with_spare_flash) adds those of a
     /// second one.
     pub geometry: F,
-    /// The mode of the bootloader.
+    /// The mode of the boot loader.
     pub mode: Mode,
-    /// `BOOT_MAX_ALIGN` of the bootloader build; at least the write size of each flash.
+    /// `BOOT_MAX_ALIGN` of the boot loader build; at least the write size of each flash.
     pub align: u32,
-    /// `BOOT_MAX_IMG_SECTORS` of the bootloader build, in the swap modes. It determines the length
-    /// of the swap status in a slot, so a number that is too small admits images that the
-    /// bootloader never starts. With `BOOT_MAX_IMG_SECTORS_AUTO` it is the number of erase pages of
-    /// the largest slot.
+    /// `BOOT_MAX_IMG_SECTORS` of the boot loader build, in the swap modes. It determines the length
+    /// of the swap status in a slot, so a number that is too small admits images that the boot
+    /// loader never starts. With `BOOT_MAX_IMG_SECTORS_AUTO` it is the number of erase pages of the
+    /// largest slot.
     pub max_sectors: u32,
-    /// The length of the key that the bootloader keeps for each slot during a swap, and for which
+    /// The length of the key that the boot loader keeps for each slot during a swap, and for which
     /// it keeps room below a loader, if it was built for encrypted images (`MCUBOOT_ENC_IMAGES`):
     /// 16 for AES-128, 32 for AES-256, and with `MCUBOOT_SWAP_SAVE_ENCTLV` that of the whole TLV.
     /// Otherwise 0.
@@ -63,7 +63,8 @@ pub struct Config<F = Geometry> {
     pub confirm_other_running: bool,
     /// Allows a client to erase a slot that will be booted next, and to upload over it
     /// (`MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING`). True by default: without it, a mark on which the
-    /// bootloader does not act, for example of an image whose dependency is missing, stays forever.
+    /// boot loader does not act, for example of an image whose dependency is missing, stays
+    /// forever.
     pub erase_pending: bool,
     /// Lets a client choose the slot of an upload (`MCUMGR_GRP_IMG_DIRECT_UPLOAD`): `image` 0 is
     /// the spare slot of the first pair, and n is slot n - 1 of all slots, if it is a spare one.
@@ -77,7 +78,7 @@ pub struct Config<F = Geometry> {
     /// Allows a client to mark an encrypted image, although its hash cannot be checked here.
     pub encrypted: bool,
     /// Compares the build number too, in every comparison of versions
-    /// (`MCUMGR_GRP_IMG_VERSION_CMP_USE_BUILD_NUMBER`; set it exactly if the bootloader has
+    /// (`MCUMGR_GRP_IMG_VERSION_CMP_USE_BUILD_NUMBER`; set it exactly if the boot loader has
     /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`).
     pub compare_build: bool,
 }
@@ -260,7 +261,7 @@ pub enum ConfigError {
     /// The slot configured as running cannot run in this mode: in the swap modes the primary one
     /// runs, and in firmware-updater mode the updater from the secondary one.
     Running,
-    /// The bootloader refuses slots of these lengths, or sectors of these sizes, or has fewer
+    /// The boot loader refuses slots of these lengths, or sectors of these sizes, or has fewer
     /// sectors, so that it would never start an upload: see the constructors of [`Config`].
     Incompatible,
     /// A single slot outside [`Slots::recovery`](super::Slots::recovery), or another mode there.

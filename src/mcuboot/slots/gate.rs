@@ -66,7 +66,7 @@ pub trait Gate {
     ///
     /// # Errors
     ///
-    /// The application: the answer to the client.
+    /// The application: the response to the client.
     fn upload(&mut self, offer: &Offer<'_>) -> Result<(), Error> {
         let _ = offer;
         Ok(())
@@ -87,7 +87,7 @@ pub trait Gate {
     ///
     /// # Errors
     ///
-    /// The application: the answer to the client.
+    /// The application: the response to the client.
     fn mark(&mut self, candidate: &Candidate<'_>) -> Result<(), Error> {
         let _ = candidate;
         Ok(())

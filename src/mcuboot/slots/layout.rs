@@ -76,7 +76,7 @@ impl Pair {
     }
 
     /// Sets an upper limit for uploads, in bytes, if less is allowed than by the formula of the
-    /// boot mode: for example the bootloader's own limit,
+    /// boot mode: for example the boot loader's own limit,
     /// [`max_application_size`](crate::mcuboot::shared_data::SharedData::max_application_size).
     #[must_use]
     pub const fn with_max_image(self, bytes: u32) -> Self {

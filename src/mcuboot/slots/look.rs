@@ -41,7 +41,7 @@ enum At {
     /// The swap type. Exit: `Header`.
     SwapInfo,
     /// The image header. Exits: `Protected` or `Info` if the TLVs can be in the slot; `OtherHeader`
-    /// if there is none, but another place for it; else, to the next slot.
+    /// if there is none, but another place for it; otherwise those to the next slot.
     Header,
     /// The image header in the other place that swap-offset has. Exits: those of `Header`.
     OtherHeader,
@@ -102,7 +102,7 @@ impl Look {
 
     /// Handles the bytes of the read; none if it failed. New images start `shift` bytes into a
     /// secondary slot.
-    // Inlined, it takes 70 bytes more where one configuration is fixed; 30 less else.
+    // Inlined, it takes 70 bytes more where one configuration is fixed, 30 less otherwise.
     #[inline(never)]
     pub(super) fn advance(
         &mut self,

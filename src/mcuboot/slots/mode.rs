@@ -6,7 +6,7 @@ use crate::dfu::flash::Geometry;
 use crate::dfu::region::up;
 use crate::mcuboot::trailer::{Field, Layout, SwapType};
 
-/// The mode of the bootloader of this device: the way in which it starts a new image. It has to be
+/// The mode of the boot loader of this device: the way in which it starts a new image. It has to be
 /// the one of the MCUboot build; [`boot_mode`](crate::guide::boot_mode) compares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -66,11 +66,11 @@ impl BootMode {
 #[derive(Clone, Copy)]
 pub struct Mode {
     pub(super) kind: BootMode,
-    /// Returns the length of the largest image that the bootloader starts from a spare slot; `None`
-    /// if it never starts one, because it considers the lengths of the slots (primary, spare)
-    /// incompatible.
+    /// Returns the length of the largest image that the boot loader starts from a spare slot;
+    /// `None` if it never starts one, because it considers the lengths of the slots (primary,
+    /// spare) incompatible.
     pub(super) max: fn(&Sizes, u32, u32) -> Option<u32>,
-    /// Returns the next action of the bootloader for a pair; `true` compares build numbers too.
+    /// Returns the next action of the boot loader for a pair; `true` compares build numbers too.
     pub(super) next: fn(&Pair, bool) -> SwapType,
     /// Returns true if the image of the spare slot may be the one that starts.
     pub(super) starts: fn(&Pair, bool) -> bool,
@@ -148,14 +148,14 @@ impl Sizes {
         sectors.wrapping_mul(unit).checked_add(self.fields()?)
     }
 
-    /// Returns true if a slot has at most as many sectors as the bootloader was built for.
+    /// Returns true if a slot has at most as many sectors as the boot loader was built for.
     fn has_sectors(&self, slot: u32) -> bool {
         // Slots are made of whole sectors, whose size is a power of two.
         slot >> (self.geometry.erase.trailing_zeros() & 31) <= self.max_sectors
     }
 
     /// The length of the trailer in whole sectors; `None` if a slot has more sectors than the
-    /// bootloader was built for, or if the lengths differ and not by exactly one sector.
+    /// boot loader was built for, or if the lengths differ and not by exactly one sector.
     fn sectors(&self, states: u32, longer: u32, shorter: u32) -> Option<u32> {
         let erase = self.geometry.erase;
         let is_pair = longer == shorter || Some(longer) == shorter.checked_add(erase);

@@ -1,4 +1,4 @@
-//! The next action of the bootloader for a pair, mode by mode.
+//! The next action of the boot loader for a pair, mode by mode.
 
 use super::layout::{Pair, Slot};
 use crate::mcuboot::trailer::{Flag, Magic, SwapType, Trailer};
@@ -32,7 +32,7 @@ pub(super) fn newer_marked(pair: &Pair, compare_build: bool) -> SwapType {
     match (starts_instead(pair, compare_build), magic, image_ok, copy_done) {
         (true, Magic::Good, Flag::Set, _) => SwapType::Permanent,
         (true, Magic::Good, _, Flag::Unset | Flag::Bad) => SwapType::Test,
-        // The bootloader erases an image that it started before, unless it is confirmed.
+        // The boot loader erases an image that it started before, unless it is confirmed.
         _ if (running.magic, running.copy_done) == (Magic::Good, Flag::Set) && running.image_ok != Flag::Set => {
             SwapType::Revert
         }

@@ -61,7 +61,7 @@ impl<G> DowngradeProtection<G> {
         Self { counter: Some(least), ..self }
     }
 
-    /// Compares build numbers too, as a bootloader does with
+    /// Compares build numbers too, as a boot loader does with
     /// `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`.
     #[must_use]
     pub fn with_compare_build(self, compare_build: bool) -> Self {

@@ -79,7 +79,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         })
     }
 
-    /// Returns the next action of the bootloader for a pair.
+    /// Returns the next action of the boot loader for a pair.
     fn next(&self, pair: &Pair) -> SwapType {
         (self.config().mode.next)(pair, self.config().compare_build)
     }
@@ -148,7 +148,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         }
         let trailer = &pair.seen(slot).trailer;
         let reverts_in_place = self.config().mode.kind.is_in_place();
-        // The bootloader's next step decides which marks are possible.
+        // The boot loader's next step decides which marks are possible.
         let want = match (active, confirm, self.next(pair)) {
             (true, _, SwapType::None | SwapType::Revert) => match (trailer.magic, trailer.image_ok) {
                 // An image started in place without a valid mark is erased at the next start.
@@ -156,7 +156,7 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
                     return Err(Error::DamagedActiveTrailer);
                 }
                 // Without a magic the image was never on test, so it is confirmed as well. A
-                // damaged field cannot be written again, and need not be: the bootloader keeps the
+                // damaged field cannot be written again, and need not be: the boot loader keeps the
                 // image.
                 (Magic::Unset | Magic::Bad, _) | (_, Flag::Set | Flag::Bad) => return Ok(None),
                 (Magic::Good, Flag::Unset) => Want::Confirm,
@@ -200,17 +200,17 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         let seen = pair.seen(mark.slot);
         let header = seen.header.as_ref().ok_or(Error::NoImage)?;
         seen.hash()?;
-        // In swap-offset the bootloader starts nothing from the place of a swapped image.
+        // In swap-offset the boot loader starts nothing from the place of a swapped image.
         if mark.slot != pair.running() && seen.base != self.config().shift() {
             return Err(Error::NoImage);
         }
         let is_running = mark.slot == pair.running();
-        // An image that was loaded to RAM is still encrypted in its slot; the bootloader has just
+        // An image that was loaded to RAM is still encrypted in its slot; the boot loader has just
         // checked it.
         if header.flags().intersects(Flags::ENCRYPTED) && (!is_running || self.config().mode.kind.is_in_place()) {
             return if is_running || self.config().encrypted { Ok(None) } else { Err(Error::Encrypted) };
         }
-        // The bootloader would refuse it, or erase it.
+        // The boot loader would refuse it, or erase it.
         if mark.slot != pair.running() && !self.is_at_home(pair.region(mark.slot), header) {
             return Err(Error::MismatchedSlot);
         }

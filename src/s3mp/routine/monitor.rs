@@ -255,8 +255,8 @@ impl<'w> Monitor<'w> {
             Ok(value) => self.valued(address, value),
             Err(error) => {
                 for watch in self.watches.iter_mut().filter(|watch| watch.address == address) {
-                    // A refusal is an answer too: the value is requested again when this answer is
-                    // stale.
+                    // A refusal is a response too: the value is requested again when this response
+                    // is stale.
                     watch.age = Duration::ZERO;
                     if error == Error::Remote(ResponseCode::NOT_IMPLEMENTED) && watch.way == Way::Subscribe {
                         *watch = Watch { way: Way::Get, age: Duration::MAX, ..*watch };

@@ -7,9 +7,9 @@ use crate::smp::Group;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "the two forms of the specification")]
 pub enum Error {
-    /// We or the peer, as the code says: SMP itself refused, or a group of a version 1 server.
+    /// We or the peer, as the code shows: SMP itself refused, or a group of a version 1 server.
     Smp(i32),
-    /// We or the peer, as the code says: a group refused, with a code from its own table.
+    /// We or the peer, as the code shows: a group refused, with a code from its own table.
     Group {
         /// The group whose table has the code, usually that of the request.
         group: Group,

@@ -36,8 +36,8 @@
 //!   [`Error::Malformed`].
 //! * The length comes with the piece at offset 0 only, so a download that begins elsewhere asks for
 //!   it first.
-//! * The checksum is requested in the round trip of the last pieces if the window has room. An
-//!   answer that overtakes them is dropped, and the query is repeated after them.
+//! * The checksum is requested in the round trip of the last pieces if the window has room. A
+//!   response that overtakes them is dropped, and the query is repeated after them.
 //! * A change of the file during the download is noticed only if its length no longer fits, or by
 //!   the check at the end.
 
@@ -86,7 +86,7 @@ enum State {
     /// Asks for the length. Exits: `Receiving`, `Checking`, `Ended`.
     Looking(Call<Status<'static>>),
     /// Asks for pieces, and with the last of them for the checksum, unless nothing is compared or
-    /// the answer has overtaken them. Exits: `Checking`, `Ended`.
+    /// the response has overtaken them. Exits: `Checking`, `Ended`.
     Receiving(Transfer, Option<Call<Hash<'static>>>),
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
@@ -250,7 +250,7 @@ impl<'n> FileDownload<'n> {
                 let Some(index) = transfer.index(message) else {
                     match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
                         Heard::Foreign => self.course.counts.foreign(),
-                        // The answer has overtaken the last pieces, whose bytes are not counted
+                        // The response has overtaken the last pieces, whose bytes are not counted
                         // yet.
                         Heard::Again | Heard::Response(_) => *early = None,
                     }

@@ -117,7 +117,7 @@ enum State {
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
     Comparing { call: Call<Hash<'static>>, len: u64 },
     /// Sends pieces, and with the last of them the query for the hash of the whole file, unless
-    /// nothing is compared or the answer came too early. Exits: `Hashing`, `Closing`, `Ended`.
+    /// nothing is compared or the response came too early. Exits: `Hashing`, `Closing`, `Ended`.
     Sending(Transfer, Option<Call<Hash<'static>>>),
     /// Waits for the hash that was requested with the last pieces. Exits: `Ended` if it equals
     /// ours; else `Closing`.
@@ -176,7 +176,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn sized(&mut self, client: &Client) {
         if self.settings.resume {
-            // In the middle of an upload the device has been heard before.
+            // In the middle of an upload the device has responded before.
             let retries = if self.lookups.any() { self.course.pacing.rounds() } else { client.retries() };
             self.state = State::Looking(Call::new(retries));
         } else {

@@ -175,7 +175,7 @@ pub enum Doubt {
     NotStarted,
     /// The peer: the image runs, but did not stay confirmed.
     NotConfirmed,
-    /// We, the peer or time, as the error says: an exchange after the reset failed.
+    /// We, the peer or time, as the error shows: an exchange after the reset failed.
     Exchange(Error),
 }
 

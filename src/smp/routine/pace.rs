@@ -1,7 +1,7 @@
 //! The times of a transfer: when a request is repeated, and when the transfer is given up.
 //!
 //! ```text
-//!   begins ─▶ tick, tick, … ─▶ heard: the measured time is smoothed
+//!   begins ─▶ tick, tick, … ─▶ heard: a response; the time is smoothed
 //!                └─ wait has passed ─▶ timed_out ─▶ wait, twice as long … until the limit
 //! ```
 
@@ -63,14 +63,14 @@ pub(super) struct Pace {
     repeats: u8,
 }
 
-/// The speed of the device's answers.
+/// The speed of the device's responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
-    /// The device was never heard. Exits: `Unmeasured`, `After`.
+    /// The device has never responded. Exits: `Unmeasured`, `After`.
     Never,
-    /// The device was heard, or is known to be there. Exit: `After`.
+    /// The device has responded, or is known to be there. Exit: `After`.
     Unmeasured,
-    /// The device answers after this time, smoothed. No exit.
+    /// The device responds after this time, smoothed. No exit.
     After(Span),
 }
 
@@ -85,7 +85,7 @@ enum Timing {
 }
 
 impl Pace {
-    /// The pace of a transfer to a device that has not been heard yet.
+    /// The pace of a transfer to a device that has not responded yet.
     pub(super) const fn new() -> Self {
         let asked = (Span::ZERO, const { Span::ceil(SILENCE) });
         Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }
@@ -182,18 +182,18 @@ impl Pace {
         wait.to_duration()
     }
 
-    /// Returns the time to wait for the answer to the query for the sizes.
+    /// Returns the time to wait for the response to the query for the sizes.
     pub(super) fn wait_for_sizes(&mut self, client: &Client) -> Duration {
         let timeout = client.limit();
-        // Repeated often, because the answer is short and the query may run any number of times: on
-        // a line that loses a third of all messages, a few tries prove nothing.
+        // Repeated often, because the response is short and the query may run any number of times:
+        // on a line that loses a third of all messages, a few tries prove nothing.
         let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
         self.asked = (wait, unheard(client, 0));
         wait.to_duration()
     }
 
-    /// Called when the query for the sizes leaves. A repeat is not timed, since the answer could be
-    /// to the first copy.
+    /// Called when the query for the sizes leaves. A repeat is not timed, since the response could
+    /// be to the first copy.
     pub(super) fn asks_for_sizes(&mut self) {
         if self.silence.is_zero() {
             self.begins(0);
@@ -225,8 +225,8 @@ impl Pace {
     }
 }
 
-/// The silence that ends a transfer to a device that was never heard, with `more` requests after
-/// the query for its sizes.
+/// The silence that ends a transfer to a device that has never responded, with `more` requests
+/// after the query for its sizes.
 fn unheard(client: &Client, more: u8) -> Span {
     // Added up in a loop: a product of 64 bits takes 900 more bytes on a Cortex-M0.
     let (timeout, mut all) = (client.limit(), Span::ZERO);

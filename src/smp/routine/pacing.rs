@@ -101,12 +101,12 @@ impl<T: Copy> Wish<T> {
 ///
 /// | the device | the transfer ends after |
 /// |---|---|
-/// | was never heard | the client's timeout, times one more than its retries (at least two) |
-/// | was heard before | [`SILENCE`] without any response |
+/// | has never responded | the client's timeout, times one more than its retries (at least two) |
+/// | has responded before | [`SILENCE`] without any response |
 /// | may be erasing or checking an image | [`with_timeouts`](Self::with_timeouts) without any response |
 /// | answers without progress | [`MAX_ROUNDS`] responses |
 ///
-/// If the parameters were set, the device counts as heard before.
+/// If the parameters were set, the device counts as one that has responded.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Pacing {

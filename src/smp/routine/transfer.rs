@@ -164,7 +164,7 @@ impl Transfer {
     }
 
     /// Returns true if nothing else may be in flight with the request at `off`: at offset 0 a
-    /// device erases flash, and where the transfer began, the answer shows the length of a piece.
+    /// device erases flash, and where the transfer began, the response shows the length of a piece.
     pub(super) const fn is_first(&self, off: u64) -> bool {
         off == 0 || off == self.start
     }

@@ -19,7 +19,7 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         let (look, then) = match command {
             Command::List => (all, Then::List),
             Command::SetState { hash, confirm } => {
-                // Without marks, bootloaders ignore trailers: a mark would promise a start that
+                // Without marks, boot loaders ignore trailers: a mark would promise a start that
                 // never happens.
                 if !self.slots.config().mode.kind.has_marks() {
                     return Err(Error::NotSupported);

@@ -29,7 +29,7 @@ impl<'p> Path<'p> {
     /// The longest path in bytes: Zephyr's default.
     pub const MAX_LEN: usize = 64;
 
-    /// Checks a path. `root` is `""` for everything, else an absolute directory without a trailing
+    /// Checks a path. `root` is `""` for everything, or an absolute directory without a trailing
     /// slash.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         } else if self.at(|item| matches!(item.task, Task::Mark(_))) {
             self.stage = Stage::Marking(Call::new(retries));
         } else if let Some(at) = self.items.as_ref().iter().rposition(|item| item.task == Task::Confirm) {
-            // Also before a reset, which would end the trial of an image that is wanted. The last
+            // Also before a reset, which would end the trial of an image that is to stay. The last
             // image comes first: devices are more likely to refuse the confirmation of another
             // image than that of image 0, which is then still on trial, so that both fall back
             // together.
