@@ -82,7 +82,7 @@ const _: () = assert!(size_of::<Error>() <= 4);
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::NotSupported => "the bootloader does not support this",
+            Self::NotSupported => "the boot loader does not support this",
             Self::Unknown => "the command did not finish",
             Self::NoImage => "the slot holds no valid image",
             Self::Encrypted => "the image is encrypted, and this device marks no image that it cannot check",

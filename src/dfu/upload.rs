@@ -57,7 +57,7 @@ pub(crate) enum Session {
     /// another upload, an erase or a mark of its slot, to `Idle`.
     Receiving,
     /// The last byte has arrived; a repeat of its chunk gets the same response. Exits: another
-    /// upload or an erase, to `Idle`.
+    /// upload, an erase or a mark of its slot, to `Idle`.
     Complete { matched: Option<bool> },
 }
 

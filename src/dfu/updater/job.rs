@@ -32,7 +32,7 @@ shown!(['j, 's, L, D, F] Job<'j, 's, L, D, F>, |job| "Job({:?})", job.command);
 /// The current stage of a job. Every stage but `Done` also exits to `Done` by an error.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// Reading the two pages of the record. Exits: `Sweep` for `Roles`; `Save`; the command.
+    /// Reading the two pages of the record. Exits: `Sweep` for `Roles`; the command.
     Records(u32),
     /// Reading the checkpoint log. Exits: `Sweep` for `Trust`; the first stage of the chunk.
     Recall(Recall),

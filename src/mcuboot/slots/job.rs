@@ -45,9 +45,11 @@ enum Stage<'c> {
     /// Erasing a slot from its end down to `from`, so that its trailer goes first. Exits: those of
     /// the purpose, see [`Wiped`].
     Wipe { target: Target, from: u32, end: u32, then: Wiped },
-    /// Writing the chunk. Exits: `Sweep` to check the file after its last byte; else `Done`.
+    /// Writing the chunk. Exits: `Done`; after the last byte `Sweep` to check the file, or `Look`
+    /// to mark a padded file without a `sha`.
     Stream(Stream),
-    /// Reading the TLVs of the image that is to be marked, for the gate. Exits: `Mark`; `Done`.
+    /// Reading the TLVs of the image that is to be marked, for the gate. Exits: `Mark`; `Sweep`
+    /// for `Tail`, if the slot has no mark yet; `Done`.
     Walk { walk: Walk, mark: Mark },
     /// Writing a trailer. Exit: `Look` for `Marked`.
     Mark(Mark),
@@ -64,7 +66,7 @@ enum Then<'c> {
     /// a padded file. Exit: `Done`.
     Marked(Mark),
     /// A state write, or a padded file whose trailer asks for a mark. Exits: `Sweep` to verify the
-    /// image; `Mark` if that is not possible and allowed; `Done`.
+    /// image; those of `Verify` if that is not possible and allowed; `Done`.
     SetState { hash: &'c [u8], confirm: bool },
     /// An erase. Exits: `Sweep` to find out if anything is there; `Done`.
     Erase,
@@ -95,7 +97,7 @@ enum Read {
     /// To check a checkpoint against its CRC. Exits: `Wipe`; the first stage of the chunk.
     Trust(u16),
     /// To find out if the slot is erased already. Exits: `Done`; `Used` at the first byte that is
-    /// not.
+    /// not; `Wipe` if it cannot be read.
     Blank,
     /// The slot is not erased. Exit: `Wipe`.
     Used,
@@ -106,7 +108,8 @@ enum Read {
     Kept,
     /// To find out if the trailer is erased as a whole: after a torn erase its flags can look
     /// erased although the bytes beside them are not, and a mark is written in whole units. Exits:
-    /// with a mark `Mark`; else `Sweep` to compare; `Torn` at the first byte that is not erased.
+    /// with a mark `Mark`; else `Sweep` to compare; `Torn` at the first byte that is not erased, or
+    /// the exits of `Torn` if it cannot be read.
     Tail(Option<Mark>),
     /// The trailer is not erased. Exits: with a mark `Done`; else `Wipe`.
     Torn(Option<Mark>),
@@ -117,7 +120,8 @@ enum Read {
     /// To check the received file against its `sha`. Exits: of a padded file `Look` to mark it;
     /// `Done`.
     Check,
-    /// To verify the image that is to be marked. Exits: `Mark`; `Done`.
+    /// To verify the image that is to be marked. Exits: `Walk` if there is a gate; else those of
+    /// `Walk`.
     Verify(Mark),
 }
 

@@ -45,9 +45,10 @@ pub struct Monitor<'w> {
     fresh: Duration,
     /// The time since the last STATUS was sent.
     since: Duration,
-    /// The command that was sent last, and the index of the value that was requested last.
+    /// The command that was sent last.
     last: Last,
-    place: usize,
+    /// The index of the value whose turn is next.
+    next: usize,
     /// The number of commands in a row that had no response.
     misses: u8,
     /// The number of commands in a row that the slave could not read.
@@ -115,8 +116,7 @@ impl<'w> Monitor<'w> {
             fresh: Self::FRESH,
             since: Duration::ZERO,
             last: Last::Value,
-            // The first value follows this one.
-            place: usize::MAX,
+            next: 0,
             misses: 0,
             unread: 0,
             wait: Wait(Duration::ZERO),
@@ -162,16 +162,16 @@ impl<'w> Monitor<'w> {
         }
     }
 
-    /// The next stale value after the one that was requested last. Values take turns, so that one
+    /// The first stale value from the one whose turn it is. Values take turns, so that one
     /// which never comes, or is stale again at once, does not keep the others waiting.
     fn stale(&self) -> Option<Due> {
         let mut found = None;
         for (place, watch) in self.watches.iter().enumerate().filter(|(_, watch)| watch.age >= self.fresh) {
             let due = Due::Value(place, watch.address, watch.way);
-            if place > self.place {
+            if place >= self.next {
                 return Some(due);
             }
-            // The first stale value of all, if there is none after that index.
+            // The first stale value of all, if there is none from that index on.
             found = found.or(Some(due));
         }
         found
@@ -201,7 +201,7 @@ impl<'w> Monitor<'w> {
                 self.last = match due {
                     Due::Status => Last::Status,
                     Due::Value(place, ..) => {
-                        self.place = place;
+                        self.next = place.saturating_add(1);
                         Last::Value
                     }
                 };
@@ -298,7 +298,7 @@ impl<'w> Monitor<'w> {
                     self.last = Last::Value;
                 }
                 // It is the turn of the same value again.
-                Asked::Subscribe(..) | Asked::Get(..) => self.place = self.place.wrapping_sub(1),
+                Asked::Subscribe(..) | Asked::Get(..) => self.next = self.next.saturating_sub(1),
             }
             self.unread = self.unread.saturating_add(1);
             self.state = State::Idle;
