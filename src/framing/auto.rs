@@ -63,7 +63,7 @@
 //!   byte, or a silence of 100 ms, shows that it is text.
 //! * Raw messages have no check. Noise that looks like a header yields a raw message made of noise;
 //!   a console frame that began inside it is delivered afterwards. Exclude raw messages with
-//!   [`without_raw`](Auto::without_raw) if text or noise shares the port.
+//!   [`with_raw`](Auto::with_raw) if text or noise shares the port.
 //! * A raw message that contains a whole console packet loses to it, and so does one that contains
 //!   a COBS frame between two zeros whose SMP header has the right length. Of the well-formed
 //!   candidates, one in 65,536 has the right CRC by chance.
@@ -185,10 +185,11 @@ impl<'b> Auto<'b> {
         }
     }
 
-    /// Excludes raw messages, for a port that carries text besides frames.
+    /// Sets whether raw messages are accepted; by default they are. `false` is right for a port
+    /// that carries text besides frames.
     #[must_use]
-    pub fn without_raw(self) -> Self {
-        Self { raw: false, ..self }
+    pub fn with_raw(self, raw: bool) -> Self {
+        Self { raw, ..self }
     }
 
     /// Returns the sizes for a receive buffer of `buffer` bytes: the smallest of the three

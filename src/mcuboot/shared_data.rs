@@ -4,7 +4,7 @@
 //! An MCUboot build with `BOOT_SHARE_DATA_BOOTINFO` writes these data to an address that its board
 //! reserves. An image has no other way to find the slot from which it was copied or started: in the
 //! modes without a swap, pass [`running_slot`](SharedData::running_slot) to
-//! [`Pair::running_from`](super::slots::Pair::running_from).
+//! [`Pair::with_running`](super::slots::Pair::with_running).
 //!
 //! ```text
 //!   offset 0      2            4

@@ -193,11 +193,11 @@ impl<H, P: Policy, B: Parameters, const LEGACY_RC: bool> Server<H, P, (), B, LEG
     /// Stores the last writes of one peer in `memory`, so that repeats do not run:
     /// [`Answers::memory_len`] returns the length that it needs.
     pub fn with_memory(self, memory: &mut [u8]) -> Server<H, P, Answers<'_>, B, LEGACY_RC> {
-        self.remembering(Answers::new(memory))
+        self.with_answers(Answers::new(memory))
     }
 
     /// Sets the memory for repeated writes: [`Answers::with_peers`], or a [`Memory`] of your own.
-    pub fn remembering<M: Memory>(self, memory: M) -> Server<H, P, M, B, LEGACY_RC> {
+    pub fn with_answers<M: Memory>(self, memory: M) -> Server<H, P, M, B, LEGACY_RC> {
         let Self { handler, policy, memory: (), parameters, denied } = self;
         Server { handler, policy, memory, parameters, denied }
     }

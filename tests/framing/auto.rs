@@ -109,7 +109,7 @@ fn frames_of_all_kinds_are_told_apart_in_any_order_and_any_pieces() {
 #[test]
 fn raw_can_be_excluded_where_text_shares_the_port() {
     let mut buffer = [0; 64];
-    let mut auto = Auto::new(&mut buffer).without_raw();
+    let mut auto = Auto::new(&mut buffer).with_raw(false);
     let raw = [0x0A, 0, 0, 1, 0, 0, 0, 0, 0xA0];
     let (messages, _) = decode(&mut auto, &[&raw]);
     assert!(messages.is_empty());
@@ -235,7 +235,7 @@ impl Heard {
 }
 
 fn auto(buffer: &mut [u8], raw: bool) -> Auto<'_> {
-    if raw { Auto::new(buffer) } else { Auto::new(buffer).without_raw() }
+    if raw { Auto::new(buffer) } else { Auto::new(buffer).with_raw(false) }
 }
 
 /// Slow and obvious: the messages of all console packets without a zero in them, by the slow
@@ -546,7 +546,7 @@ fn behind_every_damage_to_a_golden_frame_the_next_console_frame_arrives() {
     let (mut one, mut two) = (vec![0; 1024], vec![0; 1024]);
     let mut trials = 0;
     let mut check = |damaged: &[u8], what: &dyn Fn() -> String| {
-        for auto in [&mut Auto::new(&mut one), &mut Auto::new(&mut two).without_raw()] {
+        for auto in [&mut Auto::new(&mut one), &mut Auto::new(&mut two).with_raw(false)] {
             let heard = Heard::of(auto, [damaged, &next]);
             assert_eq!(heard.messages.last(), Some(&(Kind::Console, message.to_vec())), "{}", what());
             trials += 1;

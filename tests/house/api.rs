@@ -142,6 +142,41 @@ fn no_value_that_a_call_was_made_for_can_be_dropped_unnoticed() {
     assert_eq!(dropped, Vec::<String>::new(), "without `#[must_use]`");
 }
 
+/// Functions that turn a value into another one of its type, and are no builders.
+const CONVERSIONS: &[&str] = &[
+    "Answer::then",
+    "Counter::next",
+    "Error::widen",
+    "Function::function",
+    "Heard::map",
+    "Op::response",
+    "RamNor::blank",
+    "Slot::other",
+    "Span::eighth",
+    "Span::saturating_add",
+    "Span::saturating_sub",
+    "Version::release",
+];
+
+#[test]
+fn a_builder_is_named_with() {
+    let seen = seen();
+    let is_named = |of: &String, function: &syn::ImplItemFn| {
+        let name = format!("{of}::{}", function.sig.ident);
+        function.sig.ident.to_string().starts_with("with_") || CONVERSIONS.contains(&&*name)
+    };
+    let is_builder = |of: &String, function: &syn::ImplItemFn| {
+        let by_value = function.sig.receiver().is_some_and(|receiver| receiver.reference.is_none());
+        let syn::ReturnType::Type(_, result) = &function.sig.output else { return false };
+        by_value && [of.as_str(), "Self"].contains(&&*name_of(result))
+    };
+    let builders: Vec<_> = seen.functions.iter().filter(|(of, function)| is_builder(of, function)).collect();
+    assert!(builders.len() > 80, "{}", builders.len());
+    let others: Vec<_> = builders.into_iter().filter(|(of, function)| !is_named(of, function)).collect();
+    let others: Vec<_> = others.iter().map(|(of, function)| format!("{of}::{}", function.sig.ident)).collect();
+    assert_eq!(others, Vec::<String>::new(), "builders without `with_`");
+}
+
 #[test]
 fn what_a_person_reads_prints_itself() {
     let seen = seen();

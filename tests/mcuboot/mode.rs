@@ -98,7 +98,7 @@ fn keys_of_encrypted_images_make_the_trailer_longer() {
 fn slots_that_the_boot_loader_never_swaps_are_refused_by_name() {
     let geometry = Geometry::new(1, 8, 1024, 0x10_0000);
     let new = |config, one, two, running| {
-        let mut pairs = [Pair::new(Region::new(0, one), Region::new(one, two)).running_from(running)];
+        let mut pairs = [Pair::new(Region::new(0, one), Region::new(one, two)).with_running(running)];
         Slots::new(config, &mut pairs, &mut [0; scratch_len(1, 8)], Sha256::new()).err()
     };
     let pages = |pages: u32| pages * 1024;
@@ -153,7 +153,7 @@ fn board(test: impl FnOnce(&mut Nor<'_>, &Board, Geometry)) {
 
 /// Starts a device, as `start` of the other tests, from this slot.
 fn start<T>(config: Config, board: &Board, running: Slot, test: impl FnOnce(&mut Slots<'_, Sha256>) -> T) -> T {
-    let mut pairs = [Pair::new(board.primary, board.secondary).running_from(running)];
+    let mut pairs = [Pair::new(board.primary, board.secondary).with_running(running)];
     let mut scratch = vec![0xA5; scratch_len(512, 512)];
     test(&mut Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap())
 }

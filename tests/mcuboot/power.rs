@@ -542,7 +542,7 @@ impl<F: Devices> Bench<F> {
         if F::ARE_TWO {
             secondary.start -= self.chip.second as u32;
         }
-        let mut pairs = [Pair::new(primary, secondary).running_from(self.active)];
+        let mut pairs = [Pair::new(primary, secondary).with_running(self.active)];
         let mut scratch = vec![0xA5; scratch_len(512, 512)];
         run(self, &mut Slots::new(self.config, &mut pairs, &mut scratch, Sha256::new()).unwrap())
     }

@@ -104,7 +104,7 @@ fn direct_upload_goes_into_the_chosen_slot_unless_it_runs() {
     // Started in place from slot 1: slot 0 is the one to choose.
     let mut memory = vec![0; 2 * SLOT as usize];
     let mut flash = Nor::new(&mut memory).blank();
-    let mut pairs = [Pair::new(Region::new(0, SLOT), Region::new(SLOT, SLOT)).running_from(Slot::Secondary)];
+    let mut pairs = [Pair::new(Region::new(0, SLOT), Region::new(SLOT, SLOT)).with_running(Slot::Secondary)];
     let config = Config { direct_upload: true, ..Config::direct_xip(flash::geometry(&flash)) };
     let mut scratch = [0; scratch_len(1, 8)];
     let mut device = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap();

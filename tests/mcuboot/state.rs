@@ -300,7 +300,7 @@ fn modes_without_trailer_refuse_state_writes_and_show_the_newer_image_as_next() 
                 assert_eq!(Error::NotSupported.rc(), None);
             });
             // Started from the secondary slot: now the primary one may be written, and no other.
-            let mut pairs = [Pair::new(board.primary, board.secondary).running_from(Slot::Secondary)];
+            let mut pairs = [Pair::new(board.primary, board.secondary).with_running(Slot::Secondary)];
             let mut scratch = vec![0; scratch_len(1, 8)];
             let mut device = Slots::new(config, &mut pairs, &mut scratch, Sha256::new()).unwrap();
             assert_eq!(list(&mut device, flash), ["0 1.0.0 B", "1 2.0.0 BCA"]);
@@ -447,5 +447,5 @@ fn configurations_that_cannot_work_are_refused() {
     assert_eq!(refused(wide, vec![pair()], 9999), Some(ConfigError::Alignment));
     let small = vec![Pair::new(Region::new(0, 0x400), Region::new(0x400, 0x400))];
     assert_eq!(refused(Config { align: 512, ..good }, small, len), Some(ConfigError::TooSmall));
-    assert_eq!(refused(good, vec![pair().running_from(Slot::Secondary)], len), Some(ConfigError::Running));
+    assert_eq!(refused(good, vec![pair().with_running(Slot::Secondary)], len), Some(ConfigError::Running));
 }

@@ -104,7 +104,7 @@ fn a_console_frame_behind_noise_is_never_lost_by_a_port_that_finds_the_framing_i
     let sender = Console::new(&mut []);
     let framing = &mut Auto::new(&mut buffer);
     assert_eq!(lost(0, 20_000, Duration::ZERO, smp, framing, &sender), [0; 3]);
-    let framing = &mut Auto::new(&mut buffer).without_raw();
+    let framing = &mut Auto::new(&mut buffer).with_raw(false);
     assert_eq!(lost(0, 20_000, Duration::ZERO, smp, framing, &sender), [0; 3]);
 }
 

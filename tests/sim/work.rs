@@ -97,7 +97,7 @@ fn one_look_at_a_line_does_a_bounded_amount_of_work_for_each_byte() {
     bounded(Cobs::new(&mut buffer));
     bounded(Counted::<Head8>::new(&mut buffer));
     bounded(Auto::new(&mut buffer));
-    bounded(Auto::new(&mut buffer).without_raw());
+    bounded(Auto::new(&mut buffer).with_raw(false));
     bounded(Lrc::new(&mut buffer));
     bounded(Packet::new(&mut buffer, gap(115_200)));
     bounded(Packet::new(&mut buffer, gap(115_200)).with_early_delivery());

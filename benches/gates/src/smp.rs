@@ -74,7 +74,7 @@ fn exchange(meter: &mut impl Meter, data: &[u8]) {
     meter.case("serve", len, || {
         serve(&mut |message, tx| plain.receive(message, Peer(0), tx).0, &mut message[..len]);
     });
-    let mut remembering = Server::new(handle, AllowAll).remembering(Answers::new(&mut memory));
+    let mut remembering = Server::new(handle, AllowAll).with_answers(Answers::new(&mut memory));
     meter.case("serve-remembering", len, || {
         serve(&mut |message, tx| remembering.receive(message, Peer(0), tx).0, &mut message[..len]);
     });

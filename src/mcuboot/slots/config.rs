@@ -136,7 +136,7 @@ impl Config {
     }
 
     /// The updater of MCUboot's firmware-updater mode, which runs from the secondary slot: declare
-    /// that with [`Pair::running_from`].
+    /// that with [`Pair::with_running`].
     #[must_use]
     pub const fn firmware_updater(geometry: Geometry) -> Self {
         Self::new(geometry, Mode::loader(BootMode::FirmwareUpdater), 0)

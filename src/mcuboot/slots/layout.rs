@@ -72,7 +72,7 @@ impl Pair {
     /// [`Slots::recovery`](super::Slots::recovery). An upload replaces its image.
     #[must_use]
     pub const fn single(slot: Region) -> Self {
-        Self::new(slot, Region::new(0, 0)).running_from(Slot::Secondary)
+        Self::new(slot, Region::new(0, 0)).with_running(Slot::Secondary)
     }
 
     /// Sets an upper limit for uploads, in bytes, if less is allowed than by the formula of the
@@ -95,7 +95,7 @@ impl Pair {
 
     /// Sets the slot from which the device was started.
     #[must_use]
-    pub const fn running_from(self, running: Slot) -> Self {
+    pub const fn with_running(self, running: Slot) -> Self {
         Self { running, ..self }
     }
 

@@ -78,7 +78,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(expected.last().map(Vec::as_slice), Some(&message[..]));
     for raw in [true, false] {
         let auto = Auto::new(&mut other);
-        let auto = &mut if raw { auto } else { auto.without_raw() };
+        let auto = &mut if raw { auto } else { auto.with_raw(false) };
         assert_eq!(console_messages(auto, wire.chunks(size)), expected);
     }
 

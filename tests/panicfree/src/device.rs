@@ -54,7 +54,7 @@ pub const ALL: &[Operation] = &[
         Policy::passed(&mut black_box(DenyWrites), Span::floor(time()));
         drop_in_box(answers.received(black_box(Peer(0)), bytes, black_box(Some(fingerprint))));
         drop_in_box((answers.peers(), answers.displaced(), answers.is_used(), Answers::memory_len(size(), size())));
-        let server = Server::new(Device(bytes), AllowAll).remembering(answers);
+        let server = Server::new(Device(bytes), AllowAll).with_answers(answers);
         let mut server = server.with_parameters(black_box(1), black_box(2));
         drop_in_box(Serve::buffer_size(&server));
         serve(&mut server, bytes, &mut [0; 64]);
@@ -70,7 +70,7 @@ pub const ALL: &[Operation] = &[
         let Some((scratch, room)) = room.split_at_mut_checked(size()) else { return };
         with_slots(scratch, |slots, flash| {
             let server = Server::new(Own { slots, flash }, Picky);
-            serve(&mut server.remembering(()), bytes, room);
+            serve(&mut server.with_answers(()), bytes, room);
         });
     },
 ];

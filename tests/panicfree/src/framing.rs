@@ -38,7 +38,7 @@ pub const ALL: &[Operation] = &[
         drop_in_box(packet.is_arriving());
     },
     |bytes, room| all(Auto::new, bytes, room),
-    |bytes, room| all(|room| Auto::new(room).without_raw(), bytes, room),
+    |bytes, room| all(|room| Auto::new(room).with_raw(false), bytes, room),
     |bytes, room| all(Reassembly::client, bytes, room),
     |bytes, room| all(Reassembly::server, bytes, room),
     |bytes, _| gatt::fragments(bytes, black_box(0)).for_each(drop_in_box),

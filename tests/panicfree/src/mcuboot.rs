@@ -234,7 +234,7 @@ impl Setup for Board {
 pub fn with_slots(room: &mut [u8], work: impl FnOnce(&mut Slots<'_, Sha256>, &mut Flash)) {
     let pair = || {
         let region = || Region::new(black_box(0), black_box(0));
-        Pair::new(region(), region()).running_from(black_box(Slot::Primary))
+        Pair::new(region(), region()).with_running(black_box(Slot::Primary))
     };
     let mut pairs = [pair(), pair()];
     let mut flash = Flash;
@@ -276,7 +276,7 @@ pub fn on_two(
     work: impl FnOnce(&mut Slots<'_, Sha256, PaddedFiles<Any>, Config<TwoGeometries>>, &mut Two<'_, Flash, Flash>),
 ) {
     let region = || Region::new(black_box(0), black_box(0));
-    let mut pairs = [Pair::new(region(), region()).running_from(black_box(Slot::Primary))];
+    let mut pairs = [Pair::new(region(), region()).with_running(black_box(Slot::Primary))];
     let sizes = || black_box(flash::geometry(&Flash));
     let mut config = black_box(Config::swap_move(sizes(), black_box(8)).with_spare_flash(sizes()));
     config.geometry.records = black_box(flash::Device::Active);

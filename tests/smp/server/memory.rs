@@ -369,7 +369,7 @@ fn an_answer_too_long_for_the_memory_makes_its_repeat_busy() {
             assert_eq!(ask(&mut single, &first)[8..], if stored { answer[8..].to_vec() } else { rc(10) }, "{room}");
         }
         assert_eq!(single.handler().runs, 1);
-        let mut many = server().remembering(Answers::new(&mut memory).with_peers(1));
+        let mut many = server().with_answers(Answers::new(&mut memory).with_peers(1));
         assert_eq!(ask(&mut many, &first), answer);
         assert_eq!(ask(&mut many, &first)[8..], if stored { answer[8..].to_vec() } else { rc(10) }, "{room}");
         single = server().with_memory(&mut memory[9..]);
@@ -417,7 +417,7 @@ fn a_memory_too_short_for_the_writes_keeps_nothing() {
         let mut memory = vec![0xFF; len];
         let answers = Answers::new(&mut memory).with_peers(wanted);
         assert_eq!(answers.peers(), peers, "{len} for {wanted}");
-        let mut server = server().remembering(answers);
+        let mut server = server().with_answers(answers);
         for peer in [0, 1, 0, 1] {
             ask_as(&mut server, Peer(peer), &write(1));
         }
@@ -509,7 +509,7 @@ fn two_requests_of_one_fingerprint_are_two() {
 #[test]
 fn equal_writes_of_two_peers_both_run_and_each_gets_its_own_answer_again() {
     let mut memory = [0; Answers::memory_len(2, 32)];
-    let mut server = server().remembering(Answers::new(&mut memory).with_peers(2));
+    let mut server = server().with_answers(Answers::new(&mut memory).with_peers(2));
     let peers = [Peer(0), Peer(0xC0A8_0001)];
     let first = peers.map(|peer| ask_as(&mut server, peer, &vendor(1, 0)));
     assert_ne!(first[0], first[1]);
@@ -527,7 +527,7 @@ fn equal_writes_of_two_peers_both_run_and_each_gets_its_own_answer_again() {
 #[test]
 fn the_least_recently_heard_peer_makes_room_and_is_counted() {
     let mut memory = [0; Answers::memory_len(3, 32)];
-    let mut server = server().remembering(Answers::new(&mut memory).with_peers(3));
+    let mut server = server().with_answers(Answers::new(&mut memory).with_peers(3));
     for peer in 1..=3 {
         ask_as(&mut server, Peer(peer), &write(1));
     }
@@ -594,7 +594,7 @@ impl Memory for Both {
 
 #[test]
 fn a_memory_of_ones_own_can_be_given_to_a_server() {
-    let mut server = server().remembering(Both([vec![], vec![]]));
+    let mut server = server().with_answers(Both([vec![], vec![]]));
     for (peer, runs) in [(0, 1), (1, 2), (0, 2), (1, 2)] {
         ask_as(&mut server, Peer(peer), &write(1));
         assert_eq!(server.handler().runs, runs, "peer {peer}");
@@ -651,7 +651,7 @@ fn a_policy_refuses_with_its_own_code_is_told_time_and_peer_and_can_be_reached()
 fn what_a_peer_may_not_do_it_may_not_repeat() {
     let policy = |_: &Incoming<'_>, peer: Peer| if peer == Peer(1) { Ok(()) } else { Err(Error::ACCESS_DENIED) };
     let mut memory = [0; Answers::memory_len(2, 32)];
-    let mut server = Server::new(Device::default(), policy).remembering(Answers::new(&mut memory).with_peers(2));
+    let mut server = Server::new(Device::default(), policy).with_answers(Answers::new(&mut memory).with_peers(2));
     assert_eq!(ask_as(&mut server, Peer(1), &write(1))[8..], *b"\xa0");
     assert_eq!(ask_as(&mut server, Peer(2), &write(1))[8..], rc(11));
     assert_eq!(server.handler().runs, 1);
@@ -702,7 +702,7 @@ impl AsyncHandler for Slow {
 fn a_handler_that_awaits_is_served_and_remembered_like_one_that_does_not() {
     let mut memory = [0; Answers::memory_len(2, 32)];
     let answers = Answers::new(&mut memory).with_peers(2);
-    let mut server = Server::new(Slow(Device::default()), AllowAll).remembering(answers).with_parameters(2, 100);
+    let mut server = Server::new(Slow(Device::default()), AllowAll).with_answers(answers).with_parameters(2, 100);
     assert_eq!(Serve::buffer_size(&server), Some(100));
     let mut ask = |peer, request: &[u8], polls: usize| {
         let mut tx = [0; 64];
@@ -812,7 +812,7 @@ impl Model {
 }
 
 fn compare<M: Memory + Displaced>(memory: M, mut model: Model, random: &mut Random, steps: usize, what: &str) -> u32 {
-    let mut server = server().remembering(memory);
+    let mut server = server().with_answers(memory);
     let mut seen = [0_u32; 3];
     for step in 0..steps {
         // Mostly those that there is room for.

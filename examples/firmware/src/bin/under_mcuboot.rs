@@ -30,7 +30,7 @@ fn main() -> ! {
     let Some(Board { uart0, mut flash, .. }) = Board::take() else { firmware::exit(false) };
     // A wrong guess would overwrite the only good image: without an answer there are no uploads.
     let Some(running) = handover::running_slot() else { firmware::exit(false) };
-    let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).running_from(running)], [0; SCRATCH]);
+    let (mut pairs, mut scratch) = ([Pair::new(PRIMARY, SECONDARY).with_running(running)], [0; SCRATCH]);
     let Ok(mut slots) = Slots::new(RamLoad, &mut pairs, &mut scratch, Sha256::new()) else { firmware::exit(false) };
 
     let mut os = Os::default();

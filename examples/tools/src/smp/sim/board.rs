@@ -384,7 +384,7 @@ impl Board {
                 Runs::Images(slots) => slots.get(image).copied().unwrap_or(Slot::Primary),
                 _ => Slot::Secondary,
             };
-            Pair::new(primary, secondary).running_from(slot)
+            Pair::new(primary, secondary).with_running(slot)
         };
         (0..usize::from(self.images)).map(pair).collect()
     }
