@@ -188,7 +188,7 @@ impl<'b> Auto<'b> {
     /// Sets whether raw messages are accepted; by default they are. `false` is right for a port
     /// that carries text besides frames.
     #[must_use]
-    pub fn with_raw(self, raw: bool) -> Self {
+    pub const fn with_raw(self, raw: bool) -> Self {
         Self { raw, ..self }
     }
 

@@ -144,7 +144,7 @@ fn a_group_read_splits_into_its_members_and_other_sizes_are_errors() {
     let len = server.receive(&[0x12, 0, 1, 0], &mut answer);
     let values = directory.values(0, &answer[3..len]).unwrap();
     assert_eq!(
-        values.map(|(id, bytes)| (id, bytes.len())).collect::<Vec<_>>(),
+        values.clone().map(|(id, bytes)| (id, bytes.len())).collect::<Vec<_>>(),
         [(0, 4), (1, 4), (2, 4), (3, 8), (4, 4)]
     );
     assert_eq!((values.get(SETPOINT), values.get(CURRENT), values.get(STATE)), (Ok(10.0), Ok(5.0), Ok(STATE_NOW)));

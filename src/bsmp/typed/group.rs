@@ -12,7 +12,7 @@ use crate::shown::shown;
 /// The answer to a group read, split into its members: see [`Directory::values`].
 ///
 /// Iterates over ids and bytes, ascending.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Values<'v> {
     variables: &'v [Variable],
     members: Members,
@@ -28,8 +28,8 @@ impl Values<'_> {
     ///
     /// [`Error::UnknownId`] if the variable is not a member; [`Error::WrongSize`] if the node's
     /// variable has another size than the type.
-    pub fn get<T: Field>(mut self, variable: Typed<T>) -> Result<T, Error> {
-        let (_, bytes) = self.find(|(id, _)| *id == variable.id()).ok_or(Error::UnknownId)?;
+    pub fn get<T: Field>(&self, variable: Typed<T>) -> Result<T, Error> {
+        let (_, bytes) = self.clone().find(|(id, _)| *id == variable.id()).ok_or(Error::UnknownId)?;
         variable.get(bytes)
     }
 }
