@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use super::pace::{Awaited, Pace};
+use super::pacing::Buffers;
 use super::{Call, Error, Heard, Pacing};
 use crate::routine::Step;
 use crate::smp::client::Client;
@@ -12,9 +13,13 @@ use crate::smp::os::Parameters;
 /// The counters of a transfer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
-    pub(super) sent: u64,
     /// The end of the part that was sent, or requested, at least once.
     pub(super) reached: u64,
+    /// The number of bytes that were sent, modulo 4 GiB.
+    sent: u32,
+    /// The number of times that `sent` has wrapped. With 64 bits an upload would take 8 more bytes
+    /// of RAM; at a gigabyte a second these 48 last for three days.
+    wraps: u16,
     pub(super) repeats: u32,
     pub(super) foreign: u32,
     /// The largest number of requests that were in flight at a time.
@@ -24,6 +29,17 @@ pub(super) struct Counts {
 impl Counts {
     pub(super) const fn foreign(&mut self) {
         self.foreign = self.foreign.wrapping_add(1);
+    }
+
+    /// Counts bytes that leave.
+    pub(super) fn sends(&mut self, bytes: u16) {
+        let (sent, wrapped) = self.sent.overflowing_add(bytes.into());
+        (self.sent, self.wraps) = (sent, self.wraps.wrapping_add(wrapped.into()));
+    }
+
+    /// The number of bytes that were sent, repeats included.
+    pub(super) fn sent(&self) -> u64 {
+        u64::from(self.wraps) << 32 | u64::from(self.sent)
     }
 }
 
@@ -42,7 +58,7 @@ impl Course {
 
     /// Begins a transfer; returns the query for the sizes of the device unless they are known.
     pub(super) const fn begin(&mut self) -> Option<Sizing> {
-        if self.pacing.parameters.is_some() {
+        if self.pacing.buffers.is_some() {
             self.pace = Pace::known();
             return None;
         }
@@ -57,7 +73,7 @@ impl Course {
 
     /// Called when the wait has passed: the request is repeated unless this fails.
     pub(super) fn timed_out(&mut self) -> Result<(), Error> {
-        self.pace.timed_out(self.pacing.retries())
+        self.pace.timed_out()
     }
 }
 
@@ -94,14 +110,14 @@ impl Sizing {
             Heard::Again => Heard::Again,
             Heard::Response(parameters) => {
                 course.pace.heard_sizes();
-                course.pacing.parameters = parameters.ok();
+                course.pacing.buffers = parameters.ok().and_then(Buffers::new);
                 Heard::Response(Ok(()))
             }
         }
     }
 
     pub(super) fn timed_out(&mut self, course: &mut Course) {
-        match course.pace.timed_out(None) {
+        match course.pace.timed_out() {
             Ok(()) => self.0.timed_out(),
             Err(_) => self.0.give_up(),
         }

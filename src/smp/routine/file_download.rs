@@ -46,7 +46,7 @@ use core::time::Duration;
 use super::course::{Counts, Course, Sizing};
 use super::hash::{self, Crc32};
 use super::pacing::paced;
-use super::transfer::{Flight, Transfer};
+use super::transfer::{Flight, Sent, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing};
 use crate::cbor::Bytes;
 use crate::line::Limits;
@@ -87,7 +87,7 @@ enum State {
     Looking(Call<Status<'static>>),
     /// Asks for pieces, and with the last of them for the checksum, unless nothing is compared or
     /// the response has overtaken them. Exits: `Checking`, `Ended`.
-    Receiving(Transfer, Option<Call<Hash<'static>>>),
+    Receiving(Transfer<Download<'static>, u64>, Option<Call<Hash<'static>>>),
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
     /// The download has ended, with this outcome. No exit.
@@ -177,7 +177,7 @@ impl<'n> FileDownload<'n> {
                         }
                     };
                     let rest = u16::try_from(len.saturating_sub(due.off)).unwrap_or(u16::MAX).min(self.piece);
-                    let piece = due.again.map_or(rest, |sent| sent.len);
+                    let piece = due.again.map_or(rest, Sent::len);
                     let request = Download { name, off: due.off };
                     let emitted =
                         transfer.emit(due, piece, &mut self.course, client, tx, |writer| request.encode(writer));
@@ -202,7 +202,8 @@ impl<'n> FileDownload<'n> {
 
     fn receive_from(&mut self, client: &Client, off: u64) {
         let hash = (self.verify && self.crc.is_some()).then(|| Call::new(client.retries()));
-        self.state = State::Receiving(Transfer::new::<Download<'_>>(self.course.pacing.settle(), off), hash);
+        let (_, window) = self.course.pacing.settle();
+        self.state = State::Receiving(Transfer::new(window, off), hash);
     }
 
     fn count(&mut self, bytes: &[u8]) {

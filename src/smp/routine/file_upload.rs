@@ -118,7 +118,7 @@ enum State {
     Comparing { call: Call<Hash<'static>>, len: u64 },
     /// Sends pieces, and with the last of them the query for the hash of the whole file, unless
     /// nothing is compared or the response came too early. Exits: `Hashing`, `Closing`, `Ended`.
-    Sending(Transfer, Option<Call<Hash<'static>>>),
+    Sending(Transfer<Upload<'static>, u64>, Option<Call<Hash<'static>>>),
     /// Waits for the hash that was requested with the last pieces. Exits: `Ended` if it equals
     /// ours; else `Closing`.
     Hashing(Call<Hash<'static>>),
@@ -186,7 +186,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
 
     fn send_from(&mut self, off: u64) {
         let hash = (self.settings.verify && self.len > 0).then(|| Call::new(0));
-        self.state = State::Sending(Transfer::new::<Upload<'_>>(self.course.pacing.settle(), off), hash);
+        let (_, window) = self.course.pacing.settle();
+        self.state = State::Sending(Transfer::new(window, off), hash);
     }
 
     fn done(&mut self, verified: bool) {

@@ -138,7 +138,7 @@ impl<S> Item<S> {
     /// Sets the image number on a device with several images; by default 0.
     #[must_use]
     pub const fn with_image(mut self, number: u32) -> Self {
-        self.keys.image = Some(number);
+        self.keys.set_image(number);
         self
     }
 
@@ -153,7 +153,7 @@ impl<S> Item<S> {
     /// The image number.
     #[must_use]
     pub fn image(&self) -> u32 {
-        self.keys.image.unwrap_or(0)
+        self.keys.image().unwrap_or(0)
     }
 
     /// The version in the file.

@@ -54,41 +54,55 @@ impl Awaited {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     answers: Answers,
-    timing: Timing,
-    /// The length of the current wait, and the silence that ends the transfer.
-    asked: (Span, Span),
-    /// The waits since the last response.
-    silence: Span,
-    /// Consecutive repeats.
-    repeats: u8,
+    /// The response time of the device, smoothed, once it is measured. Not in `answers`, whose tag
+    /// would take 4 bytes then.
+    time: Span,
+    waiting: Waiting,
+    /// The silence at the end of the current wait.
+    after: Span,
+    /// True if that ends the transfer.
+    last: bool,
 }
 
 /// The speed of the device's responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
-    /// The device has never responded. Exits: `Unmeasured`, `After`.
+    /// The device has never responded. Exits: `Unmeasured`, `Measured`.
     Never,
-    /// The device has responded, or is known to be there. Exit: `After`.
+    /// The device has responded, or is known to be there. Exit: `Measured`.
     Unmeasured,
-    /// The device responds after this time, smoothed. No exit.
-    After(Span),
+    /// The device responds after the time that is kept. No exit.
+    Measured,
 }
 
-/// The measurement of a response time.
+/// The time since a request, or since the last response. A request is only timed if no wait has
+/// passed since the last response.
 #[derive(Debug, Clone, Copy)]
-enum Timing {
-    /// None is running. Exit: `Running`.
-    Idle,
-    /// The request with this number was sent this long ago, once. Exits: `Idle`, by its response,
+enum Waiting {
+    /// The waits and the repeats since the last response. Exit: `Timed`, while there are none.
+    Silent { silence: Span, repeats: u8 },
+    /// The request with this number was sent this long ago, once. Exits: `Silent`, by its response,
     /// or by a repeat, since the response could be to the first copy.
-    Running(u8, Span),
+    Timed { sequence: u8, age: Span },
+}
+
+impl Waiting {
+    const START: Self = Self::Silent { silence: Span::ZERO, repeats: 0 };
+
+    /// The waits that have passed, and the repeats.
+    const fn silence(self) -> (Span, u8) {
+        match self {
+            Self::Silent { silence, repeats } => (silence, repeats),
+            Self::Timed { .. } => (Span::ZERO, 0),
+        }
+    }
 }
 
 impl Pace {
     /// The pace of a transfer to a device that has not responded yet.
     pub(super) const fn new() -> Self {
-        let asked = (Span::ZERO, const { Span::ceil(SILENCE) });
-        Self { answers: Answers::Never, timing: Timing::Idle, asked, silence: Span::ZERO, repeats: 0 }
+        let (time, after) = (Span::ZERO, Span::ZERO);
+        Self { answers: Answers::Never, time, waiting: Waiting::START, after, last: false }
     }
 
     /// The pace of a transfer to a device that is known to be there.
@@ -97,64 +111,68 @@ impl Pace {
     }
 
     pub(super) fn tick(&mut self, elapsed: Duration) {
-        if let Timing::Running(_, age) = &mut self.timing {
+        if let Waiting::Timed { age, .. } = &mut self.waiting {
             *age = age.saturating_add(Span::floor(elapsed));
         }
     }
 
     /// Called when the request with this number leaves for the first time.
     pub(super) fn begins(&mut self, sequence: u8) {
-        if let Timing::Idle = self.timing {
-            self.timing = Timing::Running(sequence, Span::ZERO);
+        if let Waiting::Silent { silence: Span::ZERO, .. } = self.waiting {
+            self.waiting = Waiting::Timed { sequence, age: Span::ZERO };
         }
     }
 
-    /// Called when the requests in flight are repeated or given up.
+    /// Called when the requests in flight are given up after a response.
     pub(super) const fn forget(&mut self) {
-        self.timing = Timing::Idle;
+        self.waiting = Waiting::START;
     }
 
     /// Called when the response to a later request has come first.
     pub(super) fn skipped(&mut self, sequence: u8) {
-        if let Timing::Running(timed, _) = self.timing
+        if let Waiting::Timed { sequence: timed, .. } = self.waiting
             && timed == sequence
         {
-            self.timing = Timing::Idle;
+            self.forget();
         }
     }
 
     /// Called when the response to the request with this number has come.
     pub(super) fn heard(&mut self, sequence: u8) {
-        (self.silence, self.repeats) = (Span::ZERO, 0);
-        match (self.timing, self.answers) {
-            (Timing::Running(timed, age), answers) if timed == sequence => {
-                self.timing = Timing::Idle;
-                self.answers = Answers::After(match answers {
+        match self.waiting {
+            Waiting::Timed { sequence: timed, age } if timed == sequence => {
+                self.time = match self.answers {
                     // An eighth of the difference, in either direction.
-                    Answers::After(smoothed) => smoothed.saturating_sub(smoothed.eighth()).saturating_add(age.eighth()),
-                    _ => age,
-                });
+                    Answers::Measured => self.time.saturating_sub(self.time.eighth()).saturating_add(age.eighth()),
+                    Answers::Never | Answers::Unmeasured => age,
+                };
+                (self.answers, self.waiting) = (Answers::Measured, Waiting::START);
+                return;
             }
-            (_, Answers::Never) => self.answers = Answers::Unmeasured,
-            _ => {}
+            // Another request is timed, which is still in flight.
+            Waiting::Timed { .. } => {}
+            Waiting::Silent { .. } => self.waiting = Waiting::START,
+        }
+        if let Answers::Never = self.answers {
+            self.answers = Answers::Unmeasured;
         }
     }
 
     /// Four times the response time, at least [`FLOOR`]; `timeout` if none was measured.
     fn usual(&self, timeout: Span) -> Span {
         match self.answers {
-            Answers::After(time) => {
-                let twice = time.saturating_add(time);
+            Answers::Measured => {
+                let twice = self.time.saturating_add(self.time);
                 twice.saturating_add(twice).max(FLOOR)
             }
-            _ => timeout,
+            Answers::Never | Answers::Unmeasured => timeout,
         }
     }
 
     /// Twice as long for each repeat, up to `slowest`.
     fn slowed(&self, usual: Span, slowest: Span) -> Span {
-        let mut slower = usual;
-        for _ in 0..self.repeats.min(4) {
+        let (mut slower, (_, repeats)) = (usual, self.waiting.silence());
+        for _ in 0..repeats.min(4) {
             slower = slower.saturating_add(slower);
         }
         slower.min(slowest).max(usual)
@@ -164,13 +182,12 @@ impl Pace {
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         let timeout = client.limit();
         let usual = self.usual(timeout);
-        let mut wait = match awaited {
+        let wait = match awaited {
             Awaited::First | Awaited::Last => usual.max(timeout),
             Awaited::Fresh => self.slowed(usual.max(timeout), SLOWEST_FRESH),
             Awaited::None => timeout,
             Awaited::Other => self.slowed(usual, SLOWEST),
         };
-        wait = wait.max(LEAST);
         let limit = match (self.answers, awaited) {
             // The query for the sizes has used up its timeouts already: one more is enough.
             (Answers::Never, _) => unheard(client, 1),
@@ -178,8 +195,7 @@ impl Pace {
             (_, Awaited::Last) => pacing.last(),
             _ => const { Span::ceil(SILENCE) },
         };
-        self.asked = (wait, limit);
-        wait.to_duration()
+        self.begin_wait(wait, limit, pacing.retries())
     }
 
     /// Returns the time to wait for the response to the query for the sizes.
@@ -187,23 +203,29 @@ impl Pace {
         let timeout = client.limit();
         // Repeated often, because the response is short and the query may run any number of times:
         // on a line that loses a third of all messages, a few tries prove nothing.
-        let wait = timeout.eighth().max(FLOOR.min(timeout)).max(LEAST);
-        self.asked = (wait, unheard(client, 0));
+        self.begin_wait(timeout.eighth().max(FLOOR.min(timeout)), unheard(client, 0), None)
+    }
+
+    /// Notes what the end of this wait means: the transfer ends with the last of the `retries`, or
+    /// else by a silence of `limit`.
+    fn begin_wait(&mut self, wait: Span, limit: Span, retries: Option<u8>) -> Duration {
+        let (wait, (silence, repeats)) = (wait.max(LEAST), self.waiting.silence());
+        self.after = silence.saturating_add(wait);
+        self.last = retries.map_or(self.after >= limit, |retries| repeats >= retries);
         wait.to_duration()
     }
 
     /// Called when the query for the sizes leaves. A repeat is not timed, since the response could
     /// be to the first copy.
     pub(super) fn asks_for_sizes(&mut self) {
-        if self.silence.is_zero() {
-            self.begins(0);
-        }
+        self.begins(0);
     }
 
     /// Called when the query for the sizes was not answered. The silence continues, but the
     /// back-off does not, since another request comes next.
     pub(super) const fn without_sizes(&mut self) {
-        (self.repeats, self.timing) = (0, Timing::Idle);
+        let (silence, _) = self.waiting.silence();
+        self.waiting = Waiting::Silent { silence, repeats: 0 };
     }
 
     /// Called when the query for the sizes was answered.
@@ -212,16 +234,10 @@ impl Pace {
     }
 
     /// Called when the wait has passed: the request is repeated unless this fails.
-    pub(super) fn timed_out(&mut self, retries: Option<u8>) -> Result<(), Error> {
-        let (wait, limit) = self.asked;
-        self.silence = self.silence.saturating_add(wait);
-        let enough = retries.map_or(self.silence >= limit, |retries| self.repeats >= retries);
-        if enough {
-            return Err(Error::TimedOut);
-        }
-        self.repeats = self.repeats.saturating_add(1);
-        self.forget();
-        Ok(())
+    pub(super) fn timed_out(&mut self) -> Result<(), Error> {
+        let (_, repeats) = self.waiting.silence();
+        self.waiting = Waiting::Silent { silence: self.after, repeats: repeats.saturating_add(1) };
+        if self.last { Err(Error::TimedOut) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pace of a transfer: the length of a message, the number of requests in flight, the time of a
 //! repeat, and the limits that end the job.
 
+use core::num::{NonZeroU8, NonZeroU32};
 use core::time::Duration;
 
 use crate::line::Limits;
@@ -31,47 +32,60 @@ pub const CHECK_TIME: Duration = SILENCE;
 /// The number of consecutive responses without progress that end a transfer.
 pub const MAX_ROUNDS: u8 = 16;
 
-/// A setting that the caller may choose. A chosen value takes precedence over a suggestion of the
-/// link, and a suggestion over the default, whichever was set first.
-#[derive(Clone, Copy)]
-pub(super) enum Wish<T> {
-    /// The default.
-    Usual(T),
-    /// The value that suits the link.
-    Suggested(T),
-    /// The value that the caller chose.
-    Chosen(T),
-}
+/// The settings that the caller has chosen, a bit for each. A chosen value takes precedence over a
+/// suggestion of the link, and a suggestion over the default, whichever was set first.
+#[derive(Debug, Clone, Copy)]
+struct Chosen(u8);
 
-impl<T: core::fmt::Debug> core::fmt::Debug for Wish<T> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Usual(value) => write!(f, "Usual({value:?})"),
-            Self::Suggested(value) => write!(f, "Suggested({value:?})"),
-            Self::Chosen(value) => write!(f, "Chosen({value:?})"),
-        }
+impl Chosen {
+    const NONE: Self = Self(0);
+    const OVERHEAD: Self = Self(1);
+    const WINDOW: Self = Self(2);
+    const MAX_MESSAGE: Self = Self(4);
+    const TIMEOUTS: Self = Self(8);
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has(self, setting: Self) -> bool {
+        self.0 & setting.0 != 0
     }
 }
 
-impl<T: Copy> Wish<T> {
-    const fn suggest(&mut self, value: T) {
-        if let Self::Usual(_) | Self::Suggested(_) = self {
-            *self = Self::Suggested(value);
+/// The number of the device's buffers, at most 255, in the highest 8 bits, and their size below.
+/// In a word, since an upload would take 8 more bytes of RAM for two numbers and their tag.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Buffers(NonZeroU32);
+
+impl Buffers {
+    /// The bits of a size. No message and its overhead take more than 17.
+    const SIZE: u32 = 0xFF_FFFF;
+
+    /// None and one are the same to a transfer: it needs one.
+    pub(super) const fn new(parameters: ParametersResponse) -> Option<Self> {
+        let ParametersResponse { buf_size, buf_count } = parameters;
+        let size = if buf_size < Self::SIZE { buf_size } else { Self::SIZE };
+        let count = if let 1..=0xFF = buf_count {
+            buf_count
+        } else if buf_count == 0 {
+            1
+        } else {
+            0xFF
+        };
+        match NonZeroU32::new(count << 24 | size) {
+            Some(buffers) => Some(Self(buffers)),
+            None => None,
         }
     }
 
-    /// This setting, or `other` if that is a choice and this is not, or if this is the default.
-    const fn over(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Usual(_), _) | (Self::Suggested(_), Self::Chosen(_)) => other,
-            (Self::Suggested(_) | Self::Chosen(_), _) => self,
-        }
+    fn size(self) -> usize {
+        usize::try_from(self.0.get() & Self::SIZE).unwrap_or(usize::MAX)
     }
 
-    const fn value(self) -> T {
-        match self {
-            Self::Usual(value) | Self::Suggested(value) | Self::Chosen(value) => value,
-        }
+    const fn count(self) -> u8 {
+        let [.., count] = self.0.get().to_le_bytes();
+        count
     }
 }
 
@@ -110,12 +124,16 @@ impl<T: Copy> Wish<T> {
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Pacing {
-    overhead: Wish<u16>,
-    window: Wish<u8>,
-    max_message: Wish<u16>,
-    pub(super) parameters: Option<ParametersResponse>,
-    retries: Option<u8>,
-    timeouts: Wish<Timeouts>,
+    /// The device's, if they are known.
+    pub(super) buffers: Option<Buffers>,
+    timeouts: Timeouts,
+    overhead: u16,
+    max_message: u16,
+    window: u8,
+    retries: Option<NonZeroU8>,
+    chosen: Chosen,
+    /// True if the values that are not chosen, except the timeouts, suit the link.
+    suggested: bool,
 }
 
 /// The limits for the first and the last piece of an image.
@@ -128,7 +146,7 @@ struct Timeouts {
 #[cfg(feature = "defmt")]
 impl defmt::Format for Pacing {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Pacing(window {=u8})", self.window.value());
+        defmt::write!(f, "Pacing(window {=u8})", self.window);
     }
 }
 
@@ -143,28 +161,37 @@ impl Pacing {
     /// the device has buffers, less one.
     pub const fn new() -> Self {
         Self {
-            overhead: Wish::Usual(4),
-            window: Wish::Usual(MAX_REQUESTS),
-            max_message: Wish::Usual(u16::MAX),
-            parameters: None,
+            buffers: None,
+            timeouts: const { Timeouts { first: Span::ceil(ERASE_TIME), last: Span::ceil(CHECK_TIME) } },
+            overhead: 4,
+            max_message: u16::MAX,
+            window: MAX_REQUESTS,
             retries: None,
-            timeouts: const { Wish::Usual(Timeouts { first: Span::ceil(ERASE_TIME), last: Span::ceil(CHECK_TIME) }) },
+            chosen: Chosen::NONE,
+            suggested: false,
         }
     }
 
     /// Adapts to the link that the transfer will run on, given its `limits()`: the overhead of its
     /// framing; for datagrams at most 4 requests in flight and 1,232 bytes per message.
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.overhead.suggest(narrow(limits.overhead));
-        self.window.suggest(if limits.datagram { DATAGRAMS } else { MAX_REQUESTS });
-        self.max_message.suggest(if limits.datagram { DATAGRAM } else { u16::MAX });
+        if !self.chosen.has(Chosen::OVERHEAD) {
+            self.overhead = narrow(limits.overhead);
+        }
+        if !self.chosen.has(Chosen::WINDOW) {
+            self.window = if limits.datagram { DATAGRAMS } else { MAX_REQUESTS };
+        }
+        if !self.chosen.has(Chosen::MAX_MESSAGE) {
+            self.max_message = if limits.datagram { DATAGRAM } else { u16::MAX };
+        }
+        self.suggested = true;
         self
     }
 
     /// Sets the number of bytes that the framing stores with each message in the device's buffer:
     /// [`Limits::overhead`].
     pub fn with_overhead(mut self, bytes: usize) -> Self {
-        self.overhead = Wish::Chosen(narrow(bytes));
+        (self.overhead, self.chosen) = (narrow(bytes), self.chosen.and(Chosen::OVERHEAD));
         self
     }
 
@@ -172,20 +199,21 @@ impl Pacing {
     /// has buffers, less one, and one at a time if it does not report them; the report contains the
     /// number that was used.
     pub fn with_window(mut self, requests: usize) -> Self {
-        self.window = Wish::Chosen(u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS));
+        self.window = u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS);
+        self.chosen = self.chosen.and(Chosen::WINDOW);
         self
     }
 
     /// Sets the longest message in bytes, for example that of the path of a datagram. Also the
     /// length of the messages to a device that does not report its sizes.
     pub fn with_max_message(mut self, bytes: usize) -> Self {
-        self.max_message = Wish::Chosen(narrow(bytes));
+        (self.max_message, self.chosen) = (narrow(bytes), self.chosen.and(Chosen::MAX_MESSAGE));
         self
     }
 
     /// Sets the sizes of the device, which is then not asked for them.
     pub const fn with_parameters(mut self, parameters: ParametersResponse) -> Self {
-        self.parameters = Some(parameters);
+        self.buffers = Buffers::new(parameters);
         self
     }
 
@@ -193,7 +221,7 @@ impl Pacing {
     /// progress, that end the transfer; at least 1. By default only the [limits](Self#limits) end
     /// it.
     pub fn with_retries(mut self, retries: u8) -> Self {
-        self.retries = Some(retries.max(1));
+        self.retries = NonZeroU8::new(retries.max(1));
         self
     }
 
@@ -201,58 +229,59 @@ impl Pacing {
     /// for which it erases a slot, and for the last one, after which it checks the image: by
     /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
-        self.timeouts = Wish::Chosen(Timeouts { first: Span::ceil(first), last: Span::ceil(last) });
+        self.timeouts = Timeouts { first: Span::ceil(first), last: Span::ceil(last) };
+        self.chosen = self.chosen.and(Chosen::TIMEOUTS);
         self
     }
 
     /// These settings, and those of `other` that are not set here.
     pub(super) fn over(self, other: Self) -> Self {
+        // Not `other`'s choice, and a choice here or a suggestion.
+        let here = |setting| self.chosen.has(setting) || self.suggested && !other.chosen.has(setting);
         Self {
-            overhead: self.overhead.over(other.overhead),
-            window: self.window.over(other.window),
-            max_message: self.max_message.over(other.max_message),
-            parameters: self.parameters.or(other.parameters),
+            buffers: self.buffers.or(other.buffers),
+            timeouts: if here(Chosen::TIMEOUTS) { self.timeouts } else { other.timeouts },
+            overhead: if here(Chosen::OVERHEAD) { self.overhead } else { other.overhead },
+            max_message: if here(Chosen::MAX_MESSAGE) { self.max_message } else { other.max_message },
+            window: if here(Chosen::WINDOW) { self.window } else { other.window },
             retries: self.retries.or(other.retries),
-            timeouts: self.timeouts.over(other.timeouts),
+            chosen: self.chosen.and(other.chosen),
+            suggested: self.suggested || other.suggested,
         }
     }
 
     /// The longest message in bytes and the number of requests at a time, for the parameters of the
     /// device, if they are known.
-    pub(super) fn settle(&self) -> (usize, usize) {
-        let max_message = usize::from(self.max_message.value());
-        match self.parameters {
-            Some(ParametersResponse { buf_size, buf_count }) => {
-                let overhead = usize::from(self.overhead.value());
-                let size = usize::try_from(buf_size).unwrap_or(usize::MAX).saturating_sub(overhead);
-                let buffers = usize::try_from(buf_count).unwrap_or(usize::MAX);
+    pub(super) fn settle(&self) -> (usize, u8) {
+        let max_message = usize::from(self.max_message);
+        match self.buffers {
+            Some(buffers) => {
+                let size = buffers.size().saturating_sub(self.overhead.into());
                 // One buffer is left for the response.
-                (size.min(max_message), usize::from(self.window.value()).min(buffers.saturating_sub(1)).max(1))
+                (size.min(max_message), self.window.min(buffers.count().saturating_sub(1)).max(1))
             }
             // A device that does not report its buffers may have only one.
-            None => match self.max_message {
-                Wish::Chosen(bytes) => (bytes.into(), 1),
-                Wish::Usual(_) | Wish::Suggested(_) => (FALLBACK, 1),
-            },
+            None if self.chosen.has(Chosen::MAX_MESSAGE) => (max_message, 1),
+            None => (FALLBACK, 1),
         }
     }
 
     /// The number of consecutive repeats that end the transfer, if the caller chose one.
-    pub(super) const fn retries(&self) -> Option<u8> {
-        self.retries
+    pub(super) fn retries(&self) -> Option<u8> {
+        self.retries.map(NonZeroU8::get)
     }
 
     /// The number of consecutive responses without progress that end the transfer.
     pub(super) fn rounds(&self) -> u8 {
-        self.retries.unwrap_or(MAX_ROUNDS)
+        self.retries().unwrap_or(MAX_ROUNDS)
     }
 
     pub(super) const fn first(&self) -> Span {
-        self.timeouts.value().first
+        self.timeouts.first
     }
 
     pub(super) const fn last(&self) -> Span {
-        self.timeouts.value().last
+        self.timeouts.last
     }
 }
 

@@ -28,19 +28,32 @@ const MIN_LIMIT: usize = 62;
 /// The keys of the first piece that describe the file.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Keys {
-    pub(super) image: Option<u32>,
+    /// In bytes, so that the keys of an upload take 5 bytes less.
+    pub(super) image: Option<[u8; 4]>,
     pub(super) sha: Option<[u8; 32]>,
     pub(super) upgrade: bool,
 }
 
-shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image, keys.sha.is_some(), keys.upgrade);
+shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image(), keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
+    /// The image number, if it is sent.
+    pub(super) const fn image(&self) -> Option<u32> {
+        match self.image {
+            Some(image) => Some(u32::from_ne_bytes(image)),
+            None => None,
+        }
+    }
+
+    pub(super) const fn set_image(&mut self, image: u32) {
+        self.image = Some(image.to_ne_bytes());
+    }
+
     /// Returns the keys of an upload of all bytes; for an upload of only some of them `sha` is left
     /// out, which would not match.
     pub(super) fn of(&self, is_all: bool) -> What<'_> {
         let sha = self.sha.as_ref().filter(|_| is_all);
-        What::Image(Borrowed { image: self.image, sha, upgrade: self.upgrade })
+        What::Image(Borrowed { image: self.image(), sha, upgrade: self.upgrade })
     }
 }
 

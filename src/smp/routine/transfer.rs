@@ -3,6 +3,7 @@
 //! when the device reports it.
 
 use core::cmp::Ordering;
+use core::marker::PhantomData;
 
 use heapless::Vec;
 
@@ -14,7 +15,7 @@ use super::piece::{Piece, What, low};
 use crate::cbor::{BufferFull, Writer};
 use crate::shown::shown;
 use crate::smp::client::{self, Client};
-use crate::smp::{self, Group, Header, Op, Request, Version};
+use crate::smp::{self, Header, Request, Version};
 use crate::source::Source;
 
 /// A piece that was sent.
@@ -36,25 +37,45 @@ impl Flight {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
     sequence: u8,
-    pub(super) len: u16,
+    /// In bytes, so that eight of them take 8 bytes less.
+    len: [u8; 2],
 }
 
-/// The requests in flight, and the offsets that the device has reported. The pieces in flight
-/// follow one another without gaps.
-pub(super) struct Transfer {
-    /// The kind of every request.
-    op: Op,
-    command: u8,
-    group: Group,
-    /// The longest message in bytes.
-    limit: u16,
+impl Sent {
+    pub(super) const fn len(self) -> u16 {
+        u16::from_ne_bytes(self.len)
+    }
+}
+
+/// The offset at which a transfer begins.
+pub(super) trait Start: Copy {
+    /// Returns it.
+    fn off(self) -> u64;
+}
+
+impl Start for u64 {
+    fn off(self) -> u64 {
+        self
+    }
+}
+
+/// Always the beginning of the file, in no memory.
+impl Start for () {
+    fn off(self) -> u64 {
+        0
+    }
+}
+
+/// The requests in flight, all of the kind `R`, and the offsets that the device has reported. The
+/// pieces in flight follow one another without gaps.
+pub(super) struct Transfer<R, S> {
     /// The number of requests that may be in flight.
     window: u8,
     /// The requests in flight, the oldest one first.
     outstanding: Vec<Sent, MAX_WINDOW, u8>,
     flow: Flow,
     /// The offset at which the transfer began. The piece there travels alone, as the one at 0 does.
-    start: u64,
+    start: S,
     /// The offset that the device reported last, at which the oldest request in flight begins.
     base: u64,
     /// The highest offset that the device has reported.
@@ -67,9 +88,10 @@ pub(super) struct Transfer {
     asked: Option<Version>,
     /// A power of two: each piece but the last one ends at a multiple of it.
     align: u16,
+    kind: PhantomData<fn() -> R>,
 }
 
-shown!(Transfer, |it| "Transfer({} in flight after {}, {:?})", it.outstanding.len(), it.base, it.flow);
+shown!([R, S] Transfer<R, S>, |it| "Transfer({} in flight after {}, {:?})", it.outstanding.len(), it.base, it.flow);
 
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -93,24 +115,21 @@ pub(super) struct Due {
     pub(super) again: Option<Sent>,
 }
 
-impl Transfer {
-    /// A transfer by requests `R` that begins at `start`.
-    pub(super) fn new<R: Request>((limit, window): (usize, usize), start: u64) -> Self {
+impl<R: Request, S: Start> Transfer<R, S> {
+    /// A transfer that begins at `start`, with up to `window` requests in flight.
+    pub(super) fn new(window: u8, start: S) -> Self {
         Self {
-            op: R::OP,
-            command: R::COMMAND,
-            group: R::GROUP,
-            limit: u16::try_from(limit).unwrap_or(u16::MAX),
-            window: u8::try_from(window).unwrap_or(u8::MAX),
+            window,
             outstanding: Vec::new(),
             flow: Flow::Open,
             start,
-            base: start,
-            best: start,
+            base: start.off(),
+            best: start.off(),
             rounds: 0,
             setbacks: 0,
             asked: None,
             align: 1,
+            kind: PhantomData,
         }
     }
 
@@ -119,7 +138,7 @@ impl Transfer {
     fn flight(&self, index: usize) -> Flight {
         let mut flight = Flight { off: self.base, len: 0 };
         for sent in self.outstanding.iter().take(index.saturating_add(1)) {
-            flight = Flight { off: flight.end(), len: sent.len };
+            flight = Flight { off: flight.end(), len: sent.len() };
         }
         flight
     }
@@ -155,7 +174,7 @@ impl Transfer {
     /// Returns the index of the request in flight that this message answers.
     pub(super) fn index(&self, message: &[u8]) -> Option<usize> {
         let (Header { sequence, .. }, _) = Header::parse(message).ok()?;
-        client::answers(&self.header(sequence), message)
+        client::answers(&Self::header(sequence), message)
             .then(|| self.outstanding.iter().position(|sent| sent.sequence == sequence))?
     }
 
@@ -165,28 +184,28 @@ impl Transfer {
 
     /// Returns true if nothing else may be in flight with the request at `off`: at offset 0 a
     /// device erases flash, and where the transfer began, the response shows the length of a piece.
-    pub(super) const fn is_first(&self, off: u64) -> bool {
-        off == 0 || off == self.start
+    pub(super) fn is_first(&self, off: u64) -> bool {
+        off == 0 || off == self.start.off()
     }
 
-    const fn header(&self, sequence: u8) -> Header {
+    const fn header(sequence: u8) -> Header {
         // Number and version are the client's, the length that of the message.
-        let Self { op, group, command, .. } = *self;
-        Header { op, version: Version::V2, length: 0, group, sequence, command }
+        Header { op: R::OP, version: Version::V2, length: 0, group: R::GROUP, sequence, command: R::COMMAND }
     }
 
     /// Writes the piece that is due, with its data straight from the source.
-    pub(super) fn send<S: Source>(
+    pub(super) fn send<F: Source>(
         &mut self,
         due: Due,
-        (source, total, what): (&mut S, u64, What<'_>),
+        (source, total, what): (&mut F, u64, What<'_>),
         course: &mut Course,
         client: &mut Client,
         tx: &mut [u8],
     ) -> Result<usize, Error> {
-        let mut piece = Piece::fill(due.off, total, what, usize::from(self.limit).min(tx.len()))?;
+        let (limit, _) = course.pacing.settle();
+        let mut piece = Piece::fill(due.off, total, what, limit.min(tx.len()))?;
         piece = match due.again {
-            Some(Sent { len, .. }) => piece.with_len(len),
+            Some(sent) => piece.with_len(sent.len()),
             None => piece.aligned(self.align, total),
         };
         let mut failed = Ok(());
@@ -198,7 +217,7 @@ impl Transfer {
         });
         failed?;
         let bytes = emitted?;
-        course.counts.sent = course.counts.sent.wrapping_add(piece.len().into());
+        course.counts.sends(piece.len());
         Ok(bytes)
     }
 
@@ -214,7 +233,7 @@ impl Transfer {
     ) -> Result<usize, Error> {
         let version = client.version();
         let sequence = due.again.map_or(client.sequence(), |sent| sent.sequence);
-        let (bytes, _) = client.emit_as(Header { version, ..self.header(sequence) }, tx, payload)?;
+        let (bytes, _) = client.emit_as(Header { version, ..Self::header(sequence) }, tx, payload)?;
         let counts = &mut course.counts;
         if due.off < counts.reached {
             counts.repeats = counts.repeats.wrapping_add(1);
@@ -226,7 +245,7 @@ impl Transfer {
             return Ok(bytes);
         }
         // There is room: `due` has checked the window.
-        let _ = self.outstanding.push(Sent { sequence, len });
+        let _ = self.outstanding.push(Sent { sequence, len: len.to_ne_bytes() });
         counts.window = counts.window.max(u8::try_from(self.outstanding.len()).unwrap_or(u8::MAX));
         // The time that a device needs to erase does not show its response time.
         if !self.is_first(due.off) {

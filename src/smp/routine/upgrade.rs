@@ -157,7 +157,7 @@ impl<S: Source> Upgrade<S> {
     #[must_use]
     pub fn with_image(mut self, number: u32) -> Self {
         let [item] = &mut self.items;
-        item.keys.image = Some(number);
+        item.keys.set_image(number);
         self
     }
 

@@ -11,8 +11,9 @@ use anysmp::smp::fs::{self, DownloadResponse, UploadResponse};
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::routine::{Error, FileDownload, FileOutcome, FileUpload, Pacing, Upload, UploadOutcome};
 use anysmp::smp::{Decode, image};
+use anysmp::source::{Source, SourceFailed};
 
-use crate::routine::scripted::{Slot, is_parameters, ok, parameters, piece, run, split};
+use crate::routine::scripted::{Slot, at, is_parameters, ok, parameters, piece, run, split};
 
 const FILE: [u8; 3000] = [7; 3000];
 const UDP: Limits = Limits { overhead: 0, datagram: true, tx: 2048, rx: 2048 };
@@ -188,8 +189,11 @@ fn most<R: Routine<Client = Client>>(
     }
 }
 
-/// Windows by default and by wish, for 20, 4, 1 and an unknown number of buffers.
-const WINDOWS: [(Limits, Option<usize>, Option<u32>, usize); 12] = [
+/// Windows by default and by wish, for any and an unknown number of buffers.
+const WINDOWS: [(Limits, Option<usize>, Option<u32>, usize); 15] = [
+    (SERIAL, None, Some(u32::MAX), 8),
+    (SERIAL, None, Some(256), 8),
+    (SERIAL, None, Some(0), 1),
     (SERIAL, None, Some(20), 8),
     (SERIAL, None, Some(4), 3),
     (SERIAL, None, Some(1), 1),
@@ -284,6 +288,55 @@ fn a_datagram_crosses_every_ipv6_path_in_one_piece_unless_told_otherwise() {
         }]
     });
     assert_eq!(run.sent().map(<[u8]>::len).max(), Some(169));
+}
+
+#[test]
+fn a_device_may_report_buffers_of_any_size() {
+    static LONG: [u8; 140_000] = [7; 140_000];
+    for (buf_size, longest) in [(65_537, 65_533), (65_540, 65_535), (1 << 24, 65_535), (u32::MAX, 65_535)] {
+        let mut slot = Slot::default();
+        let mut upload = Upload::new(&LONG[..]).with_parameters(known(buf_size, 4));
+        let run = run(&mut upload, &mut Client::new(0), 70_000, |request| vec![slot.answer(request)]);
+        assert_eq!(run.sent().map(<[u8]>::len).max(), Some(longest), "{buf_size}");
+    }
+}
+
+/// A file of any length, whose bytes nobody reads.
+struct Unread(u64);
+
+impl Source for Unread {
+    fn len(&self) -> u64 {
+        self.0
+    }
+
+    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), SourceFailed> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_byte_of_a_file_of_more_than_4_gib_is_counted() {
+    let len = (9 << 30) + 1;
+    let mut upload = Upload::new(Unread(len)).with_parameters(known(u32::MAX, 2));
+    let (mut client, mut tx, mut sent) = (Client::new(0), vec![0; 70_000], 0);
+    let mut message = Vec::new();
+    loop {
+        match upload.poll(&mut client, &mut tx) {
+            Step::Send(len) => {
+                let image::Upload { off, data, .. } = piece(&tx[..len]).unwrap();
+                let bytes = data.unwrap().as_slice().unwrap().len() as u64;
+                sent += bytes;
+                message = at(&tx[..len], off.unwrap() + bytes);
+            }
+            Step::Wait(_) => assert!(upload.receive(&mut client, &message).is_some()),
+            Step::Reopen => panic!("no upload needs that"),
+            Step::Done => break,
+        }
+    }
+    let report = upload.report();
+    assert_eq!(report.outcome, UploadOutcome::Done { already_present: false, verified: false });
+    assert_eq!((report.off, report.sent, report.repeats), (len, sent, 0));
+    assert_eq!(sent, len);
 }
 
 #[test]

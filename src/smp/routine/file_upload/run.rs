@@ -56,7 +56,8 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Ended { outcome, .. } => outcome,
             _ => FileOutcome::Unfinished,
         };
-        let Counts { sent, foreign, window, .. } = self.course.counts;
-        FileUploadReport { outcome, off, len, sent, repeats, foreign, window }
+        let counts = self.course.counts;
+        let Counts { foreign, window, .. } = counts;
+        FileUploadReport { outcome, off, len, sent: counts.sent(), repeats, foreign, window }
     }
 }

@@ -23,6 +23,9 @@ pub(in super::super) struct Job {
     pub(super) state: State,
 }
 
+/// 128 bytes beside a digest of 32, on each machine.
+const _: () = assert!(size_of::<Job>() <= 128 + 32);
+
 #[derive(Debug)]
 pub(super) enum State {
     /// Not begun. Exits: `Sizing`; `Sending` if the sizes are known; `Ended` if there is nothing to
@@ -31,7 +34,7 @@ pub(super) enum State {
     /// Asks for the sizes. Exits: `Sending`, with them or without; `Ended` if `tx` is too short.
     Sizing(Sizing),
     /// Sends pieces. Exits: `Ended`; `Idle`, by `restart`.
-    Sending(Transfer),
+    Sending(Transfer<image::Upload<'static>, ()>),
     /// Ended at this offset. Exits: `Idle`, by `restart`.
     Ended { outcome: UploadOutcome, off: u64 },
 }
@@ -53,7 +56,8 @@ impl Job {
     }
 
     fn begin(&mut self) {
-        self.state = State::Sending(Transfer::new::<image::Upload<'_>>(self.course.pacing.settle(), 0));
+        let (_, window) = self.course.pacing.settle();
+        self.state = State::Sending(Transfer::new(window, ()));
     }
 
     #[inline(never)] // A stack frame of its own: 168 bytes, and 172 of flash.
@@ -166,14 +170,15 @@ impl Job {
             State::Ended { outcome, .. } => outcome,
             _ => UploadOutcome::Unfinished,
         };
-        let Counts { sent, foreign, window, .. } = self.course.counts;
-        UploadReport { outcome, off, len, sent, repeats, foreign, window }
+        let counts = self.course.counts;
+        let Counts { foreign, window, .. } = counts;
+        UploadReport { outcome, off, len, sent: counts.sent(), repeats, foreign, window }
     }
 }
 
 /// Reads the response to the request at `index`; returns the outcome if it was the last one.
 fn answered(
-    transfer: &mut Transfer,
+    transfer: &mut Transfer<image::Upload<'static>, ()>,
     index: usize,
     message: &[u8],
     client: &mut Client,
