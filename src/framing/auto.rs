@@ -92,7 +92,6 @@ use super::delimited;
 use super::head::{Head8, MIN_MESSAGE};
 use super::{Error, Framing, Progress, Sizes};
 use crate::cobs;
-use crate::time::Span;
 
 mod buffer;
 mod states;
@@ -312,7 +311,7 @@ impl Framing for Auto<'_> {
                     // them.
                     self.console.leave_skip();
                 }
-                return self.console.idle(Span::floor(silence), const { Span::ceil(ABANDON) });
+                return self.console.idle(silence >= ABANDON);
             }
             // No frame pauses here for that long: the held bytes are text or noise.
             State::Head { .. } if silence >= HOLD => {

@@ -80,7 +80,7 @@ mod store;
 pub use encoder::Encoder;
 pub(super) use lines::{Line, Lines};
 pub use packet::LINE;
-use packet::{CRC, LEN, narrow};
+use packet::{CRC, LEN, groups, line_len};
 pub(super) use store::Store;
 
 /// Default silence after which an incomplete packet is dropped, counted from its last byte.
@@ -107,7 +107,7 @@ impl<'b> Console<'b> {
     /// decoder accepts lines of any length.
     #[must_use]
     pub const fn with_line(mut self, length: usize) -> Self {
-        self.lines.longest = narrow(length);
+        self.lines.width = groups(length);
         self
     }
 
@@ -156,16 +156,16 @@ impl Framing for Console<'_> {
     type Encoder = Encoder;
 
     fn encode(&self, message: &[u8]) -> Result<Encoder, Error> {
-        Encoder::in_lines(message, self.lines.longest.into())
+        Encoder::in_lines(message, self.lines.width)
     }
 
     fn sizes(&self) -> Sizes {
         let sizes = Self::sizes_of(self.lines.store.capacity());
-        Sizes { out: sizes.out.max(self.lines.longest.into()), ..sizes }
+        Sizes { out: sizes.out.max(line_len(self.lines.width)), ..sizes }
     }
 
     fn max_encoded_len(&self, message: usize) -> usize {
-        Encoder::encoded_len(message, self.lines.longest.into())
+        Encoder::encoded_len(message, line_len(self.lines.width))
     }
 
     /// One line feed: it ends any partial line of the receiver.
@@ -178,11 +178,11 @@ impl Framing for Console<'_> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        self.silent(Span::floor(silence))
+        self.lines.idle(self.abandon.is_over(silence))
     }
 
     fn silent(&mut self, silence: Span) -> Result<Progress<'static>, Error> {
-        self.lines.idle(silence, self.abandon)
+        self.lines.idle(silence >= self.abandon)
     }
 
     fn message(&self) -> &[u8] {

@@ -1,7 +1,7 @@
 //! Encodes LEN, message and CRC as one stream of bytes, cut into lines.
 
 use super::base64;
-use super::packet::{CRC, LEN, LINE, Marker, narrow};
+use super::packet::{CRC, LEN, LINE, Marker, groups};
 use crate::checksum::Crc16;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Encoder as Encode, Error};
@@ -21,6 +21,9 @@ pub struct Encoder {
     /// The number of bytes of message and CRC that are not encoded yet. It falls with every group,
     /// even if another message is given, so that the frame ends.
     left: u16,
+    /// The place of the next byte in the message; where there is none, the CRC follows. 0 before LEN,
+    /// whose group has the first byte too.
+    at: u16,
     /// Groups of symbols in a full line.
     width: u16,
     /// Groups that still fit this line.
@@ -42,19 +45,21 @@ impl Encoder {
     /// We: [`Error::Unsendable`] if the message is shorter than an SMP header, 8 bytes, or longer
     /// than [`MAX_MESSAGE`](Self::MAX_MESSAGE).
     pub fn new(message: &[u8]) -> Result<Self, Error> {
-        Self::in_lines(message, LINE)
+        Self::in_lines(message, const { groups(LINE) })
     }
 
-    /// Starts to encode `message`, in lines of at most `length` bytes.
-    pub(super) fn in_lines(message: &[u8], length: usize) -> Result<Self, Error> {
-        if !(MIN_MESSAGE..=Self::MAX_MESSAGE).contains(&message.len()) {
+    /// Starts to encode `message`, in lines of `width` groups of symbols.
+    pub(super) fn in_lines(message: &[u8], width: u16) -> Result<Self, Error> {
+        // Cannot wrap: no slice is that long.
+        let left = message.len().wrapping_add(CRC);
+        if !(MIN_MESSAGE + CRC..=Self::MAX_MESSAGE + CRC).contains(&left) {
             return Err(Error::Unsendable);
         }
-        let width = groups(length);
         Ok(Self {
             pending: Marker::Start.bytes().into(),
             crc: Crc16::of(message),
-            left: with_crc(message),
+            left: short(left),
+            at: 0,
             width,
             groups: width,
             ended: false,
@@ -88,11 +93,11 @@ impl Encoder {
     // Not inlined in firmware: 40 bytes of stack.
     #[cfg_attr(target_os = "none", inline(never))]
     fn group(&mut self, message: &[u8]) -> u32 {
-        let at = with_crc(message).saturating_sub(self.left);
         // LEN is two bytes of the first group, so one byte of the message completes it.
-        let (mut bits, missing) = if at == 0 { (u32::from(self.left), 1) } else { (0, 3) };
-        for place in 0..missing {
-            let byte = if let Some(byte) = message.get(usize::from(at).wrapping_add(place.into())) {
+        // The highest bit is a mark, above three whole bytes.
+        let (at, mut bits) = (self.at, if self.at == 0 { 1 << 16 | u32::from(self.left) } else { 1 });
+        while bits >> 24 == 0 {
+            let byte = if let Some(byte) = message.get(usize::from(self.at)) {
                 *byte
             } else {
                 // The CRC follows the message, as if it were a part of it.
@@ -101,11 +106,12 @@ impl Encoder {
                 byte
             };
             bits = bits << 8 | u32::from(byte);
+            self.at = self.at.wrapping_add(1);
         }
         // LEN and the first byte make a whole group. Fewer than three bytes may be left: the rest
         // of the group becomes padding.
         let group = base64::encode_padded(bits, self.left.into());
-        self.left = self.left.saturating_sub(missing);
+        self.left = self.left.saturating_sub(self.at.wrapping_sub(at));
         self.groups = self.groups.wrapping_sub(1);
         group
     }
@@ -115,16 +121,17 @@ impl Encoder {
     #[cfg(not(feature = "small"))]
     #[cfg_attr(target_os = "none", inline(never))]
     fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        let at = with_crc(message).saturating_sub(self.left);
         // The last bytes of a message are encoded together with the CRC.
-        let rest = message.get(at.into()..).unwrap_or_default();
+        let rest = message.get(self.at.into()..).unwrap_or_default();
         // The first byte goes with LEN.
-        if at == 0 {
+        if self.at == 0 {
             return 0;
         }
         let room = out.len().min(usize::from(self.groups).wrapping_mul(4));
         let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
-        self.left = self.left.saturating_sub(short(count.wrapping_mul(3)));
+        let bytes = short(count.wrapping_mul(3));
+        self.left = self.left.saturating_sub(bytes);
+        self.at = self.at.wrapping_add(bytes);
         self.groups = self.groups.wrapping_sub(short(count));
         count.wrapping_mul(4)
     }
@@ -168,7 +175,7 @@ impl Encoder {
                 // whole lines.
                 if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
                     && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
-                    && rest.len() < usize::from(self.width).wrapping_mul(4).wrapping_add(3)
+                    && rest.len() < super::packet::line_len(self.width)
                 {
                     *place = b'\n';
                     self.pending >>= 8;
@@ -233,23 +240,8 @@ impl defmt::Format for Encoder {
     }
 }
 
-/// Returns the length of message and CRC.
-fn with_crc(message: &[u8]) -> u16 {
-    narrow(message.len()).saturating_add(narrow(CRC))
-}
-
 /// Narrows a number of bytes or groups of a message, which has at most 65,535 bytes.
-#[cfg(not(feature = "small"))]
 #[expect(clippy::cast_possible_truncation, reason = "a longer message is not the one that was begun")]
 const fn short(count: usize) -> u16 {
     count as u16
-}
-
-/// Returns the groups of four symbols in a line of `length` bytes, at least one. Marker and line
-/// feed take three bytes.
-const fn groups(length: usize) -> u16 {
-    match narrow(length).saturating_sub(3) / 4 {
-        0 => 1,
-        groups => groups,
-    }
 }

@@ -5,11 +5,10 @@ use core::ops::Range;
 #[cfg(all(not(feature = "small"), target_os = "none"))]
 use super::base64;
 use super::base64::Group;
-use super::packet::{CRC, LEN, LINE, Marker, narrow};
+use super::packet::{CRC, LEN, LINE, Marker, groups};
 use super::store::Store;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Error, Progress};
-use crate::time::Span;
 
 #[cfg(not(any(feature = "small", target_os = "none")))]
 mod runs;
@@ -22,8 +21,8 @@ mod runs;
 pub(in crate::framing) struct Lines<S> {
     pub(in crate::framing) store: S,
     line: Line,
-    /// The longest line that is sent.
-    pub(super) longest: u16,
+    /// Groups of symbols in a full line that is sent.
+    pub(super) width: u16,
     pub(super) packet: Packet,
 }
 
@@ -83,7 +82,7 @@ enum Step {
 impl<S> Lines<S> {
     /// A decoder at a boundary: outside of lines, no packet.
     pub(in crate::framing) const fn new(store: S) -> Self {
-        Self { store, line: Line::Outside, longest: narrow(LINE), packet: Packet::None }
+        Self { store, line: Line::Outside, width: groups(LINE), packet: Packet::None }
     }
 }
 
@@ -230,7 +229,10 @@ impl<S: Store> Lines<S> {
             return Some(if known { Error::Malformed } else { Error::TooLong });
         }
         *have = next;
-        if let (false, LEN.., Some(len)) = (known, *have, self.store.announced()) {
+        if !known
+            && next >= LEN
+            && let Some(len) = self.store.announced()
+        {
             *end = usize::from(u16::from_be_bytes(len)).wrapping_add(LEN);
             // Reported now, not at the end of a packet that cannot be valid.
             if *end < LEN + MIN_MESSAGE + CRC {
@@ -307,17 +309,18 @@ impl<S: Store> Lines<S> {
                 _ => {}
             }
             *input = rest;
-            match self.byte(*byte) {
-                Step::More => {}
-                Step::Message => return Ok(Progress::Message),
-                Step::Failed(error) => return Err(error),
+            let step = self.byte(*byte);
+            if let Step::More = step {
+                continue;
             }
+            let Step::Failed(error) = step else { return Ok(Progress::Message) };
+            return Err(error);
         }
     }
 
-    /// Does the work of [`Framing::idle`], with the silence limit `abandon`.
-    pub(in crate::framing) fn idle(&mut self, silence: Span, abandon: Span) -> Result<Progress<'static>, Error> {
-        if silence < abandon {
+    /// Does the work of [`Framing::idle`]; `over` is true if the silence has reached its limit.
+    pub(in crate::framing) fn idle(&mut self, over: bool) -> Result<Progress<'static>, Error> {
+        if !over {
             return Ok(Progress::More);
         }
         let marker = if let Line::Marker(marker) = self.line { Some(marker) } else { None };

@@ -4,9 +4,23 @@
 pub const LINE: usize = 127;
 
 /// Saturates a length to 16 bits, the width of the fields that hold it.
-pub(super) const fn narrow(length: usize) -> u16 {
+const fn narrow(length: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     if length > u16::MAX as usize { u16::MAX } else { length as u16 }
+}
+
+/// Returns the groups of four symbols in a line of at most `length` bytes, at least one. Marker and
+/// line feed take three bytes.
+pub(super) const fn groups(length: usize) -> u16 {
+    match narrow(length).saturating_sub(3) / 4 {
+        0 => 1,
+        groups => groups,
+    }
+}
+
+/// Returns the length of a line of `groups` groups.
+pub(super) const fn line_len(groups: u16) -> usize {
+    (groups as usize).wrapping_mul(4).wrapping_add(3)
 }
 
 /// The length of LEN in bytes.

@@ -24,9 +24,11 @@ pub(super) fn symbol(bits: u8) -> u8 {
 
 /// Returns the six bits of a symbol, [`PADDING`], or [`INVALID`].
 pub(super) fn value(symbol: u8) -> u8 {
+    // Both cases at once, which differ in one bit.
+    let letter = (symbol | 0x20).wrapping_sub(b'a');
     match symbol {
-        b'A'..=b'Z' => symbol - b'A',
-        b'a'..=b'z' => symbol - b'a' + 26,
+        _ if letter < 26 && symbol & 0x20 == 0 => letter,
+        _ if letter < 26 => letter + 26,
         b'0'..=b'9' => symbol - b'0' + 52,
         b'+' => 62,
         b'/' => 63,

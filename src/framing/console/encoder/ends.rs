@@ -1,6 +1,6 @@
 //! Writes each end of a frame in one step on a host, if `out` and the line have room for it.
 
-use super::{Encoder, short, with_crc};
+use super::{Encoder, short};
 use crate::framing::console::base64;
 use crate::framing::console::packet::Marker;
 
@@ -9,7 +9,7 @@ impl Encoder {
     /// has to write them.
     pub(super) fn begin(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let marker = Marker::Start.bytes();
-        if self.pending != marker.into() || self.left != with_crc(message) {
+        if self.pending != marker.into() || self.at != 0 {
             return 0;
         }
         let (Some([first, second, group @ ..]), Some(byte)) = (out.first_chunk_mut::<6>(), message.first()) else {
@@ -19,6 +19,7 @@ impl Encoder {
         *group = base64::encode_padded(u32::from(self.left) << 8 | u32::from(*byte), 3).to_le_bytes();
         self.pending = 0;
         self.left = self.left.wrapping_sub(1);
+        self.at = 1;
         self.groups = self.groups.wrapping_sub(1);
         6
     }
@@ -28,7 +29,7 @@ impl Encoder {
     pub(super) fn end(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let (2..=4, 2..) = (self.left, self.groups) else { return 0 };
         let Some([a, b, c, d, e, f, g, h, feed]) = out.first_chunk_mut() else { return 0 };
-        let rest = message.get(usize::from(with_crc(message).wrapping_sub(self.left))..).unwrap_or_default();
+        let rest = message.get(self.at.into()..).unwrap_or_default();
         let mut bits = rest.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << 16 | u32::from(self.crc);
         // Shifted to the top of six bytes, of which the first three are a group.
         bits <<= 8 * (4 - u32::from(self.left));
