@@ -12,15 +12,18 @@
 //! with the feature `small`, where 8 KiB of tables cost more than the seven instructions per byte
 //! that they save.
 
-#[cfg(any(feature = "small", target_os = "none", test))]
 mod arithmetic;
-#[cfg(any(not(any(feature = "small", target_os = "none")), test))]
 mod tables;
 
-#[cfg(any(feature = "small", target_os = "none"))]
-use arithmetic as xmodem;
-#[cfg(not(any(feature = "small", target_os = "none")))]
-use tables as xmodem;
+/// Continues the CRC `crc` over `bytes`.
+#[inline(always)]
+fn xmodem(crc: u16, bytes: &[u8]) -> u16 {
+    if cfg!(any(feature = "small", target_os = "none")) {
+        arithmetic::update(crc, bytes)
+    } else {
+        tables::update(crc, bytes)
+    }
+}
 
 /// A running CRC-16/XMODEM.
 #[derive(Clone)]
@@ -42,12 +45,12 @@ impl Crc16 {
     /// Returns the CRC of one run of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> u16 {
-        xmodem::update(0, bytes)
+        xmodem(0, bytes)
     }
 
     /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0 = xmodem::update(self.0, bytes);
+        self.0 = xmodem(self.0, bytes);
     }
 
     /// Returns the CRC of all bytes so far; 0 if the last two were the big-endian CRC of those

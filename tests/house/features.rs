@@ -40,3 +40,17 @@ fn framings_depend_on_no_feature_but_those_with_which_their_suite_runs() {
         assert!(named(&text).is_subset(&said), "{}", file.display());
     }
 }
+
+/// The files that may name the feature `small`. In `framing` and `checksum` they choose a form,
+/// and other code calls what they chose: so all forms compile, and are tested, everywhere.
+const SMALL: [&str; 5] =
+    ["cbor/keys.rs", "cbor/reader.rs", "cbor/string.rs", "checksum.rs", "framing/console/base64.rs"];
+
+#[test]
+fn the_feature_small_is_named_in_few_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named = files("src").into_iter().filter(|(_, text)| named(text).contains("small"));
+    let found: BTreeSet<_> =
+        named.map(|(file, _)| file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/")).collect();
+    assert_eq!(found, SMALL.map(str::to_owned).into(), "a file that chooses a form, or one that no longer does");
+}

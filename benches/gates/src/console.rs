@@ -102,10 +102,10 @@ fn frames(meter: &mut impl Meter, message: &[u8]) {
 
 #[inline(never)]
 fn encode(bytes: &[u8], out: &mut [u8]) -> usize {
-    base64::encode_triples(bytes, out)
+    base64::encode_triples::<{ base64::FORM }>(bytes, out)
 }
 
 #[inline(never)]
 fn decode(mut symbols: &[u8], out: &mut [u8]) -> usize {
-    base64::decode_quads(&mut symbols, out)
+    base64::decode_quads::<{ base64::FORM }>(&mut symbols, out)
 }

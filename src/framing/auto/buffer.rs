@@ -53,7 +53,6 @@ impl Store for Buffer<'_> {
         }
     }
 
-    #[cfg(not(feature = "small"))]
     fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
         match self.content {
             Content::Packet => self.bytes.get_mut(have..end).unwrap_or_default(),

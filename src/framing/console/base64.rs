@@ -1,31 +1,41 @@
 //! Converts groups of four base64 symbols (RFC 4648, section 4), strictly: one alphabet, and no
 //! stray bits.
 
-#[cfg(any(feature = "small", test))]
 mod arithmetic;
 mod symbol;
-#[cfg(any(not(feature = "small"), test))]
 mod tables;
-
-#[cfg(feature = "small")]
-use arithmetic as alphabet;
-#[cfg(not(feature = "small"))]
-use tables as alphabet;
 
 use symbol::{INVALID, PAD, PADDING};
 
+/// The form without tables: everything goes symbol by symbol.
+pub(super) const SMALL: u8 = 0;
+/// The form with a table for each direction: whole groups in one run are converted at once.
+pub(super) const FIRMWARE: u8 = 1;
+/// The form with large tables, and a fast path from one end of a frame to the other.
+pub(super) const HOST: u8 = 2;
+/// The form in use. Code that depends on it is generic over the form, and calls this one: so tests
+/// run all three, and no other file of the framing names the feature.
+pub(super) const FORM: u8 = if cfg!(feature = "small") {
+    SMALL
+} else if cfg!(target_os = "none") {
+    FIRMWARE
+} else {
+    HOST
+};
+
 /// Encodes the whole groups of three bytes at the front of `bytes` that fit `out`; returns the
 /// number of groups.
-#[cfg(not(feature = "small"))]
-pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
+// Not inlined on a host: its loop needs the registers that the state of the encoder takes.
+#[cfg_attr(not(target_os = "none"), inline(never))]
+pub(super) fn encode_triples<const FORM: u8>(mut bytes: &[u8], out: &mut [u8]) -> usize {
     let mut count = 0;
     // Two groups at once if two more bytes follow: one load reads eight bytes, of which six are
     // used, and one more load turns each 12 bits into two symbols.
-    #[cfg(not(target_os = "none"))]
-    for octet in out.chunks_exact_mut(8) {
+    let octets = if FORM == HOST { &mut *out } else { &mut [] };
+    for octet in octets.chunks_exact_mut(8) {
         let (Some(eight), [s, t, u, v, w, x, y, z]) = (bytes.first_chunk(), octet) else { break };
         let bits = u64::from_be_bytes(*eight);
-        let pair = |place: u32| alphabet::pair(bits >> place).to_le_bytes();
+        let pair = |place: u32| tables::pair(bits >> place).to_le_bytes();
         ([*s, *t], [*u, *v]) = (pair(52), pair(40));
         ([*w, *x], [*y, *z]) = (pair(28), pair(16));
         bytes = bytes.get(6..).unwrap_or_default();
@@ -45,8 +55,16 @@ pub(super) fn encode_triples(mut bytes: &[u8], out: &mut [u8]) -> usize {
 
 /// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
 /// is lowest.
-#[cfg(not(feature = "small"))]
-pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
+pub(super) fn encode_padded<const FORM: u8>(mut bits: u32, count: usize) -> u32 {
+    if FORM == SMALL {
+        let mut quad = 0;
+        for at in 0..4 {
+            let [_, high, ..] = (bits >> 2).to_be_bytes();
+            bits <<= 6;
+            quad = quad >> 8 | u32::from(if at > count { PAD } else { arithmetic::symbol(high) }) << 24;
+        }
+        return quad;
+    }
     let [w, x, y, z] = encode(bits);
     u32::from_le_bytes(match count {
         1 => [w, x, PAD, PAD],
@@ -55,23 +73,15 @@ pub(super) fn encode_padded(bits: u32, count: usize) -> u32 {
     })
 }
 
-/// Encodes the three bytes of `bits`, the last `3 - count` of which are padding; the first symbol
-/// is lowest.
-#[cfg(feature = "small")]
-pub(super) fn encode_padded(mut bits: u32, count: usize) -> u32 {
-    let mut quad = 0;
-    for at in 0..4 {
-        let [_, high, ..] = (bits >> 2).to_be_bytes();
-        bits <<= 6;
-        quad = quad >> 8 | u32::from(if at > count { PAD } else { alphabet::symbol(high) }) << 24;
-    }
-    quad
-}
-
 /// Decodes valid whole groups without padding, as many as fit `out`, and removes them from the
 /// front of `symbols`; returns the number of bytes.
-#[cfg(all(not(feature = "small"), not(target_os = "none")))]
-pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
+#[inline(always)]
+pub(super) fn decode_quads<const FORM: u8>(symbols: &mut &[u8], out: &mut [u8]) -> usize {
+    if FORM == HOST { decode_octets(symbols, out) } else { decode_each(symbols, out) }
+}
+
+/// The form of a host.
+fn decode_octets(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let (mut from, mut at) = (0, 0);
     // Two groups at once while the output has room for the eight bytes of one store, of which six
     // count.
@@ -80,8 +90,8 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
         else {
             break;
         };
-        let (one, two) = (alphabet::group([*s, *t, *u, *v]), alphabet::group([*w, *x, *y, *z]));
-        if (one | two) & alphabet::STRAY != 0 {
+        let (one, two) = (tables::group([*s, *t, *u, *v]), tables::group([*w, *x, *y, *z]));
+        if (one | two) & tables::STRAY != 0 {
             break;
         }
         *place = (u64::from(one) | u64::from(two) << 24).to_le_bytes();
@@ -103,13 +113,12 @@ pub(super) fn decode_quads(symbols: &mut &[u8], out: &mut [u8]) -> usize {
 
 /// Decodes a padded group at the front of `symbols` if its bytes fill `out` and a line feed follows
 /// it, and removes it; returns the number of bytes.
-#[cfg(all(not(feature = "small"), not(target_os = "none")))]
 pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     let [w, x, y, PAD, rest @ ..] = *symbols else { return 0 };
     let [b'\n', ..] = rest else { return 0 };
     // `A`, the first symbol of the alphabet, has the value 0.
     let (y, count) = if *y == PAD { (b'A', 1) } else { (*y, 2) };
-    let bits = alphabet::group([*w, *x, y, b'A']);
+    let bits = tables::group([*w, *x, y, b'A']);
     // A byte outside the alphabet, or bits that belong to no byte.
     if out.len() != count || bits >> (8 * count) != 0 {
         return 0;
@@ -121,12 +130,10 @@ pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
     count
 }
 
-/// Decodes valid whole groups without padding, as many as fit `room`, and removes them from the
-/// front of `symbols`; returns the number of bytes.
+/// The form of firmware.
 // Not inlined, so that the compiler does not keep the state of a line in registers around it.
-#[cfg(all(not(feature = "small"), target_os = "none"))]
 #[inline(never)]
-pub(super) fn decode_quads(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
+fn decode_each(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
     let (before, mut front) = (room.len(), *symbols);
     while let Some((quad, rest)) = front.split_first_chunk() {
         // One test for all four that the table does not have. It comes before that of the room:
@@ -136,7 +143,7 @@ pub(super) fn decode_quads(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
             break;
         }
         let Some(place) = room.first_chunk_mut() else { break };
-        if !decode(*quad, place) {
+        if !decode_ascii(*quad, place) {
             break;
         }
         front = rest;
@@ -161,8 +168,8 @@ impl Group {
     }
 
     /// Adds a symbol or padding; returns false if the byte is neither.
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        let value = alphabet::value(byte);
+    pub(super) fn push<const FORM: u8>(&mut self, byte: u8) -> bool {
+        let value = if FORM == SMALL { arithmetic::value(byte) } else { tables::value(byte) };
         self.0 = self.0 << 8 | u32::from(value);
         value & INVALID == 0
     }
@@ -186,11 +193,10 @@ impl Group {
 // Cortex-M4, and by 4 on a Cortex-M0.
 
 /// Encodes the low three bytes of `bits`.
-#[cfg(not(feature = "small"))]
 fn encode(bits: u32) -> [u8; 4] {
     let symbol = |place: u32| {
         let [low, ..] = (bits >> place).to_le_bytes();
-        alphabet::symbol(low)
+        tables::symbol(low)
     };
     [symbol(18), symbol(12), symbol(6), symbol(0)]
 }
@@ -200,20 +206,18 @@ fn encode(bits: u32) -> [u8; 4] {
 // Stored before the test, so that the three bytes need no registers until then. With that, and the
 // room cut instead of counted, a frame of 380 bytes takes 9,435 instructions instead of 9,950 on a
 // Cortex-M3 and 15,056 instead of 16,470 on an M0, and the loop 32 bytes of flash less there.
-#[cfg(all(not(feature = "small"), target_os = "none"))]
-fn decode([a, b, c, d]: [u8; 4], place: &mut [u8; 3]) -> bool {
-    let value = alphabet::ascii;
+fn decode_ascii([a, b, c, d]: [u8; 4], place: &mut [u8; 3]) -> bool {
+    let value = tables::ascii;
     let (w, x, y, z) = (value(a), value(b), value(c), value(d));
     *place = [w << 2 | x >> 4, x << 4 | y >> 2, y << 6 | z];
     (w | x | y | z) & (INVALID | PADDING) == 0
 }
 
 /// Decodes four symbols; `None` if one of them is padding or invalid.
-#[cfg(all(not(feature = "small"), not(target_os = "none")))]
 pub(super) fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
-    let bits = alphabet::group(symbols);
+    let bits = tables::group(symbols);
     let [a, b, c, _] = bits.to_le_bytes();
-    (bits & alphabet::STRAY == 0).then_some([a, b, c])
+    (bits & tables::STRAY == 0).then_some([a, b, c])
 }
 
 #[cfg(test)]
@@ -225,10 +229,16 @@ mod tests {
     use super::*;
 
     fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
-        let mut group = Group::EMPTY;
-        if !symbols.iter().all(|symbol| group.push(*symbol)) {
+        let (mut group, mut other) = (Group::EMPTY, Group::EMPTY);
+        let [all, others] = [
+            symbols.iter().all(|symbol| group.push::<SMALL>(*symbol)),
+            symbols.iter().all(|symbol| other.push::<FIRMWARE>(*symbol)),
+        ];
+        assert_eq!(all, others);
+        if !all {
             return None;
         }
+        assert_eq!(group, other);
         let (bits, count) = group.bytes()?;
         let [a, b, c, _] = bits.to_be_bytes();
         Some(([a, b, c], count))
@@ -268,6 +278,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn encode_padded(bits: u32, count: usize) -> u32 {
+        let quad = super::encode_padded::<SMALL>(bits, count);
+        assert_eq!(super::encode_padded::<FIRMWARE>(bits, count), quad);
+        quad
     }
 
     #[test]
@@ -327,18 +343,22 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "small"))]
     #[test]
     fn runs_stop_at_the_first_bad_group_and_at_the_end_of_either_slice() {
+        runs_stop::<FIRMWARE>();
+        runs_stop::<HOST>();
+    }
+
+    fn runs_stop<const FORM: u8>() {
         let mut out = [0; 9];
-        let decode = |mut symbols: &'static [u8], out: &mut [u8]| (decode_quads(&mut symbols, out), symbols);
+        let decode = |mut symbols: &'static [u8], out: &mut [u8]| (decode_quads::<FORM>(&mut symbols, out), symbols);
         assert_eq!(decode(b"AAAAQUJDAA==AAAA", &mut out), (6, &b"AA==AAAA"[..]));
         assert_eq!(decode(b"AAAAQUJD", &mut out[..5]), (3, &b"QUJD"[..]));
         assert_eq!(decode(b"AAAAQUJ", &mut out), (3, &b"QUJ"[..]));
-        assert_eq!(encode_triples(b"abcdef", &mut out), 2);
+        assert_eq!(encode_triples::<FORM>(b"abcdef", &mut out), 2);
         assert_eq!(&out[..8], b"YWJjZGVm");
-        assert_eq!(encode_triples(b"abcde", &mut out), 1);
-        assert_eq!(encode_triples(b"abcdef", &mut out[..7]), 1);
+        assert_eq!(encode_triples::<FORM>(b"abcde", &mut out), 1);
+        assert_eq!(encode_triples::<FORM>(b"abcdef", &mut out[..7]), 1);
         // Long enough to decode two groups at a time, with damage at each place.
         let mut symbols = [0; 40];
         assert_eq!(STANDARD.encode_slice([0xA5; 30], &mut symbols), Ok(40));
@@ -347,7 +367,7 @@ mod tests {
             damaged[at] = b'!';
             let mut out = [0xEE; 33];
             let mut rest = &damaged[..];
-            assert_eq!(decode_quads(&mut rest, &mut out), at / 4 * 3);
+            assert_eq!(decode_quads::<FORM>(&mut rest, &mut out), at / 4 * 3);
             assert_eq!(rest.len(), 40 - at / 4 * 4);
             assert!(out[..at / 4 * 3].iter().all(|byte| *byte == 0xA5));
         }

@@ -1,12 +1,11 @@
 //! Encodes LEN, message and CRC as one stream of bytes, cut into lines.
 
-use super::base64;
-use super::packet::{CRC, LEN, LINE, Marker, groups};
+use super::base64::{self, FORM, HOST, SMALL};
+use super::packet::{CRC, LEN, LINE, Marker, groups, line_len};
 use crate::checksum::Crc16;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Encoder as Encode, Error};
 
-#[cfg(not(any(feature = "small", target_os = "none")))]
 mod ends;
 
 /// Encodes one message into console lines. The CRC is computed when it is built, in one more pass
@@ -21,8 +20,8 @@ pub struct Encoder {
     /// The number of bytes of message and CRC that are not encoded yet. It falls with every group,
     /// even if another message is given, so that the frame ends.
     left: u16,
-    /// The place of the next byte in the message; where there is none, the CRC follows. 0 before LEN,
-    /// whose group has the first byte too.
+    /// The place of the next byte in the message; where there is none, the CRC follows. 0 before
+    /// LEN, whose group has the first byte too.
     at: u16,
     /// Groups of symbols in a full line.
     width: u16,
@@ -92,7 +91,7 @@ impl Encoder {
     /// Encodes the next group: LEN, the bytes of the message that `triples` leaves over, the CRC.
     // Not inlined in firmware: 40 bytes of stack.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn group(&mut self, message: &[u8]) -> u32 {
+    fn group<const FORM: u8>(&mut self, message: &[u8]) -> u32 {
         // LEN is two bytes of the first group, so one byte of the message completes it.
         // The highest bit is a mark, above three whole bytes.
         let (at, mut bits) = (self.at, if self.at == 0 { 1 << 16 | u32::from(self.left) } else { 1 });
@@ -110,7 +109,7 @@ impl Encoder {
         }
         // LEN and the first byte make a whole group. Fewer than three bytes may be left: the rest
         // of the group becomes padding.
-        let group = base64::encode_padded(bits, self.left.into());
+        let group = base64::encode_padded::<FORM>(bits, self.left.into());
         self.left = self.left.saturating_sub(self.at.wrapping_sub(at));
         self.groups = self.groups.wrapping_sub(1);
         group
@@ -118,9 +117,8 @@ impl Encoder {
 
     /// Encodes groups that lie in the message straight into `out`, up to the end of the line;
     /// returns the number of bytes.
-    #[cfg(not(feature = "small"))]
     #[cfg_attr(target_os = "none", inline(never))]
-    fn triples(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+    fn triples<const FORM: u8>(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         // The last bytes of a message are encoded together with the CRC.
         let rest = message.get(self.at.into()..).unwrap_or_default();
         // The first byte goes with LEN.
@@ -128,7 +126,7 @@ impl Encoder {
             return 0;
         }
         let room = out.len().min(usize::from(self.groups).wrapping_mul(4));
-        let count = base64::encode_triples(rest, out.get_mut(..room).unwrap_or_default());
+        let count = base64::encode_triples::<FORM>(rest, out.get_mut(..room).unwrap_or_default());
         let bytes = short(count.wrapping_mul(3));
         self.left = self.left.saturating_sub(bytes);
         self.at = self.at.wrapping_add(bytes);
@@ -150,45 +148,45 @@ impl Encode for Encoder {
                 return 0;
             }
             let mut encoder = self.clone();
-            let len = encoder.run(message, out);
+            let len = encoder.run::<FORM>(message, out);
             *self = encoder;
             len
         }
         #[cfg(target_os = "none")]
-        self.run(message, out)
+        self.run::<FORM>(message, out)
     }
 }
 
 impl Encoder {
-    /// Does the work of `next`.
+    /// Does the work of `next`, in one of the forms.
     #[inline(always)]
-    fn run(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-        #[cfg(any(feature = "small", target_os = "none"))]
-        let mut at: usize = 0;
-        #[cfg(not(any(feature = "small", target_os = "none")))]
-        let mut at = self.begin(message, out);
+    pub(super) fn run<const FORM: u8>(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        let mut at = 0;
+        if FORM == HOST {
+            at = self.begin(message, out);
+        }
         loop {
-            // Both steps only save time; firmware leaves them out to save flash.
-            #[cfg(not(any(feature = "small", target_os = "none")))]
-            {
-                // A line is not begun if it does not fit, so that a buffer as long as a line gets
-                // whole lines.
-                if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
-                    && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
-                    && rest.len() < super::packet::line_len(self.width)
-                {
-                    *place = b'\n';
-                    self.pending >>= 8;
-                    return at.wrapping_add(1);
-                }
-                // All four bytes at once; the next write overwrites those after them.
-                if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-                    *place = self.pending.to_le_bytes();
-                    at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);
-                    self.pending = 0;
-                }
-            }
             while self.pending != 0 {
+                // Both steps only save time; firmware leaves them out to save flash.
+                if FORM == HOST {
+                    // A line is not begun if it does not fit, so that a buffer as long as a line
+                    // gets whole lines.
+                    if let [b'\n', 1..=u8::MAX, ..] = self.pending.to_le_bytes()
+                        && let Some(([place], rest)) = out.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut)
+                        && rest.len() < line_len(self.width)
+                    {
+                        *place = b'\n';
+                        self.pending >>= 8;
+                        return at.wrapping_add(1);
+                    }
+                    // All four bytes at once; the next write overwrites those after them.
+                    if let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                        *place = self.pending.to_le_bytes();
+                        at = at.wrapping_add(4 - self.pending.leading_zeros() as usize / 8);
+                        self.pending = 0;
+                        break;
+                    }
+                }
                 let Some(place) = out.get_mut(at) else { return at };
                 [*place, ..] = self.pending.to_le_bytes();
                 self.pending >>= 8;
@@ -208,11 +206,9 @@ impl Encoder {
                 self.pending = u32::from(Marker::Next.bytes()) << 8 | u32::from(b'\n');
                 continue;
             }
-            #[cfg(not(feature = "small"))]
-            {
-                at = at.wrapping_add(self.triples(message, out.get_mut(at..).unwrap_or_default()));
-                #[cfg(not(target_os = "none"))]
-                {
+            if FORM != SMALL {
+                at = at.wrapping_add(self.triples::<FORM>(message, out.get_mut(at..).unwrap_or_default()));
+                if FORM == HOST {
                     at = at.wrapping_add(self.end(message, out.get_mut(at..).unwrap_or_default()));
                     if self.ended {
                         return at;
@@ -222,7 +218,7 @@ impl Encoder {
                     continue;
                 }
             }
-            self.pending = self.group(message);
+            self.pending = self.group::<FORM>(message);
         }
     }
 }

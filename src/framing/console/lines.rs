@@ -2,15 +2,12 @@
 
 use core::ops::Range;
 
-#[cfg(all(not(feature = "small"), target_os = "none"))]
-use super::base64;
-use super::base64::Group;
+use super::base64::{self, FIRMWARE, FORM, Group, SMALL};
 use super::packet::{CRC, LEN, LINE, Marker, groups};
 use super::store::Store;
 use crate::framing::head::MIN_MESSAGE;
 use crate::framing::{Error, Progress};
 
-#[cfg(not(any(feature = "small", target_os = "none")))]
 mod runs;
 
 /// The decoder, generic over the [`Store`] that holds a packet's bytes.
@@ -136,12 +133,12 @@ impl<S: Store> Lines<S> {
 
     /// Handles one byte that is not text.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn byte(&mut self, byte: u8) -> Step {
+    fn byte<const FORM: u8>(&mut self, byte: u8) -> Step {
         let mut step = Step::More;
         match self.line {
             // Even in a useless line: a marker always begins a line.
             Line::Marker(marker) | Line::SkipMarker(marker) if byte == marker.second() => return self.begin(marker),
-            Line::Symbols | Line::End => match self.symbol(byte) {
+            Line::Symbols | Line::End => match self.symbol::<FORM>(byte) {
                 None => return step,
                 Some(end) => step = end,
             },
@@ -162,7 +159,6 @@ impl<S: Store> Lines<S> {
     }
 
     /// Drops the open packet and the rest of the line.
-    #[cfg(not(any(feature = "small", target_os = "none")))]
     fn fail(&mut self, error: Error) -> Step {
         self.packet = Packet::None;
         self.line = Line::Skip;
@@ -185,7 +181,7 @@ impl<S: Store> Lines<S> {
 
     /// Handles one byte of a line of the open packet. Returns `None` if the line continues after
     /// it.
-    fn symbol(&mut self, byte: u8) -> Option<Step> {
+    fn symbol<const FORM: u8>(&mut self, byte: u8) -> Option<Step> {
         let Packet::Open { group, .. } = &mut self.packet else { return None };
         if *group == Group::EMPTY {
             match byte {
@@ -198,7 +194,7 @@ impl<S: Store> Lines<S> {
                 _ => {}
             }
         }
-        if self.line == Line::End || !group.push(byte) {
+        if self.line == Line::End || !group.push::<FORM>(byte) {
             // A marker byte means a new line, so this one was cut off; any other byte is damage.
             let marker = Marker::by_first(byte).is_some();
             return Some(Step::Failed(if marker { Error::Truncated } else { Error::Malformed }));
@@ -269,28 +265,33 @@ impl<S: Store> Lines<S> {
     // A host has `runs` instead, which does more. With this form, the short table of symbols and
     // the encoder's form, a console takes 326 bytes less flash on a Cortex-M0, and decodes in a
     // quarter more time.
-    #[cfg(all(not(feature = "small"), target_os = "none"))]
     fn groups(&mut self, input: &mut &[u8]) {
         if let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
             // Not a part of the pattern above: a console takes 28 bytes less flash on a Cortex-M0
             // this way.
             if *group == Group::EMPTY && *have >= LEN {
-                *have = have.wrapping_add(base64::decode_quads(input, self.store.room(*have, *end)));
+                *have = have.wrapping_add(base64::decode_quads::<FIRMWARE>(input, self.store.room(*have, *end)));
             }
         }
     }
 
     /// Does the work of [`Framing::push`].
     pub(in crate::framing) fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        self.run::<FORM>(input)
+    }
+
+    /// Does the same, in one of the forms.
+    pub(super) fn run<'i, const FORM: u8>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         loop {
-            #[cfg(not(any(feature = "small", target_os = "none")))]
-            match self.groups(input) {
-                Step::More => {}
-                Step::Message => return Ok(Progress::Message),
-                Step::Failed(error) => return Err(error),
+            match FORM {
+                SMALL => {}
+                FIRMWARE => self.groups(input),
+                _ => match self.runs(input) {
+                    Step::More => {}
+                    Step::Message => return Ok(Progress::Message),
+                    Step::Failed(error) => return Err(error),
+                },
             }
-            #[cfg(all(not(feature = "small"), target_os = "none"))]
-            self.groups(input);
             let Some((byte, rest)) = input.split_first() else { return Ok(Progress::More) };
             match self.line {
                 Line::Outside => {
@@ -309,7 +310,7 @@ impl<S: Store> Lines<S> {
                 _ => {}
             }
             *input = rest;
-            let step = self.byte(*byte);
+            let step = self.byte::<FORM>(*byte);
             if let Step::More = step {
                 continue;
             }

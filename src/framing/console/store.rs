@@ -21,7 +21,6 @@ pub(in crate::framing) trait Store {
 
     /// Returns the room from `have` to `end` of the packet, for many bytes at once; empty if each
     /// byte has to go through `put`.
-    #[cfg(not(feature = "small"))]
     fn room(&mut self, have: usize, end: usize) -> &mut [u8];
 }
 
@@ -47,7 +46,6 @@ impl Store for &mut [u8] {
         self.get(LEN..end).map(Crc16::of)
     }
 
-    #[cfg(not(feature = "small"))]
     fn room(&mut self, have: usize, end: usize) -> &mut [u8] {
         self.get_mut(have..end).unwrap_or_default()
     }

@@ -30,20 +30,16 @@ pub(super) fn ascii(symbol: u8) -> u8 {
 }
 
 /// Two symbols for each 12 bits, the first one lowest.
-#[cfg(any(not(target_os = "none"), test))]
 static PAIRS: [u16; 4096] = pairs_table();
 
 /// The bits of each symbol at each of the four places of a group, whose first byte is lowest;
 /// [`STRAY`] for other bytes.
-#[cfg(any(not(target_os = "none"), test))]
 static PLACES: [[u32; 256]; 4] = [places_table(0), places_table(1), places_table(2), places_table(3)];
 
 /// The mark of a byte that is not a symbol: the bits above the three bytes of a group.
-#[cfg(any(not(target_os = "none"), test))]
 pub(super) const STRAY: u32 = 0xFF00_0000;
 
 /// Returns the two symbols of the low 12 bits, the first one lowest.
-#[cfg(any(not(target_os = "none"), test))]
 pub(super) fn pair(bits: u64) -> u16 {
     let index = usize::try_from(bits & 0xFFF).unwrap_or_default();
     PAIRS.get(index).copied().unwrap_or_default()
@@ -51,7 +47,6 @@ pub(super) fn pair(bits: u64) -> u16 {
 
 /// Returns the three bytes of four symbols, the first one lowest; with bits of [`STRAY`] if one of
 /// them is padding or foreign.
-#[cfg(any(not(target_os = "none"), test))]
 pub(super) fn group(symbols: [u8; 4]) -> u32 {
     let [w, x, y, z] = &PLACES;
     let at = |table: &[u32; 256], symbol| table.get(usize::from(symbol)).copied().unwrap_or(STRAY);
@@ -59,7 +54,6 @@ pub(super) fn group(symbols: [u8; 4]) -> u32 {
     at(w, a) | at(x, b) | at(y, c) | at(z, d)
 }
 
-#[cfg(any(not(target_os = "none"), test))]
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler only, where an index out of range is an error")]
 const fn pairs_table() -> [u16; 4096] {
     let (mut table, symbols) = ([0; 4096], encode_table());
@@ -71,7 +65,6 @@ const fn pairs_table() -> [u16; 4096] {
     table
 }
 
-#[cfg(any(not(target_os = "none"), test))]
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler only, where an index out of range is an error")]
 const fn places_table(place: u32) -> [u32; 256] {
     let (mut table, values) = ([STRAY; 256], decode_table());

@@ -1,7 +1,7 @@
 //! Writes each end of a frame in one step on a host, if `out` and the line have room for it.
 
 use super::{Encoder, short};
-use crate::framing::console::base64;
+use crate::framing::console::base64::{self, HOST};
 use crate::framing::console::packet::Marker;
 
 impl Encoder {
@@ -16,7 +16,7 @@ impl Encoder {
             return 0;
         };
         [*first, *second] = marker.to_le_bytes();
-        *group = base64::encode_padded(u32::from(self.left) << 8 | u32::from(*byte), 3).to_le_bytes();
+        *group = base64::encode_padded::<HOST>(u32::from(self.left) << 8 | u32::from(*byte), 3).to_le_bytes();
         self.pending = 0;
         self.left = self.left.wrapping_sub(1);
         self.at = 1;
@@ -33,12 +33,12 @@ impl Encoder {
         let mut bits = rest.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << 16 | u32::from(self.crc);
         // Shifted to the top of six bytes, of which the first three are a group.
         bits <<= 8 * (4 - u32::from(self.left));
-        let first = base64::encode_padded(bits >> 8, self.left.into());
+        let first = base64::encode_padded::<HOST>(bits >> 8, self.left.into());
         [*a, *b, *c, *d] = first.to_le_bytes();
         let mut len = 4;
         *e = b'\n';
         if self.left == 4 {
-            [*e, *f, *g, *h] = base64::encode_padded(bits << 16 & 0xFF_0000, 1).to_le_bytes();
+            [*e, *f, *g, *h] = base64::encode_padded::<HOST>(bits << 16 & 0xFF_0000, 1).to_le_bytes();
             *feed = b'\n';
             len = 8;
         }

@@ -2,7 +2,7 @@
 //! to its end, as most senders write it. The state machine handles everything else.
 
 use super::{Line, Lines, Packet, Step};
-use crate::framing::console::base64::{self, Group};
+use crate::framing::console::base64::{self, Group, HOST};
 use crate::framing::console::packet::{CRC, LEN, Marker};
 use crate::framing::console::store::Store;
 use crate::framing::head::MIN_MESSAGE;
@@ -12,7 +12,7 @@ impl<S: Store> Lines<S> {
     /// padded groups one by one. Continues in the next line of the packet, and to the end of the
     /// packet, if they follow. Other bytes that are not symbols stay in `input`.
     #[inline(always)]
-    pub(super) fn groups(&mut self, input: &mut &[u8]) -> Step {
+    pub(super) fn runs(&mut self, input: &mut &[u8]) -> Step {
         if self.line == Line::Outside && !self.is_open() {
             self.start(input);
         }
@@ -21,7 +21,7 @@ impl<S: Store> Lines<S> {
             let mut rest = *input;
             if *group == Group::EMPTY && *have >= LEN {
                 let room = self.store.room(*have, *end);
-                let mut len = base64::decode_quads(&mut rest, room);
+                let mut len = base64::decode_quads::<HOST>(&mut rest, room);
                 len = len.wrapping_add(base64::decode_last(&mut rest, room.get_mut(len..).unwrap_or_default()));
                 *have = have.wrapping_add(len);
                 if let [b'\n', after @ ..] = rest {
@@ -46,7 +46,7 @@ impl<S: Store> Lines<S> {
             while let (false, Some((symbol, after))) = (with.is_full(), rest.split_first()) {
                 // A byte that is not a symbol must leave no trace in the group.
                 let before = with;
-                if !with.push(*symbol) {
+                if !with.push::<HOST>(*symbol) {
                     with = before;
                     break;
                 }
