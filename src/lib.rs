@@ -176,6 +176,10 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+// The name by which the kit of the tests has this crate.
+#[cfg(all(test, anysmp_checkout))]
+extern crate self as anysmp;
+
 #[cfg(feature = "async")]
 pub mod asynch;
 pub mod blocking;

@@ -209,3 +209,11 @@ impl defmt::Format for Console<'_> {
         defmt::write!(f, "Console {{ buffer: {=usize}, packet: {} }}", self.lines.store.capacity(), self.lines.packet);
     }
 }
+
+// Their kit is in a checkout alone.
+#[path = "../../tests/framing"]
+#[cfg(test)]
+mod tests {
+    #[cfg(anysmp_checkout)]
+    mod forms;
+}

@@ -95,7 +95,7 @@ pub fn text(events: &[Event]) -> Vec<u8> {
 /// The whole frame, pulled in pieces of `out` bytes.
 pub fn encode_in<E: Encoder>(mut encoder: E, message: &[u8], out: usize) -> Vec<u8> {
     let mut wire = Vec::new();
-    let mut piece = vec![0xEE; out];
+    let mut piece = std::vec![0xEE; out];
     loop {
         match encoder.next(message, &mut piece) {
             0 => break,

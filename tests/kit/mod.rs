@@ -27,6 +27,7 @@
 //!   restart.
 //! * [`scripted`]: another one, which a function plays: it sends what it likes when it likes.
 //! * [`flash`]: the time that flash of two parts takes.
+//! * [`frames`]: frames and damaged streams, and every way to cut them.
 //! * [`journal`]: what was sent. A message that a framing delivers and nobody has sent has passed
 //!   the check although it was damaged: that is what the check cannot see, and it is counted apart.
 //! * [`link`]: the same calls over the drivers of both colours.
@@ -44,6 +45,7 @@ pub mod damage;
 pub mod events;
 pub mod faults;
 pub mod flash;
+pub mod frames;
 pub mod hex;
 pub mod journal;
 #[cfg(feature = "async")]

@@ -10,7 +10,7 @@ use super::events::{Event, Events};
 
 /// Base64 by the crate of that name.
 pub fn base64(bytes: &[u8]) -> Vec<u8> {
-    let mut symbols = vec![0; bytes.len().div_ceil(3) * 4];
+    let mut symbols = std::vec![0; bytes.len().div_ceil(3) * 4];
     assert_eq!(STANDARD.encode_slice(bytes, &mut symbols), Ok(symbols.len()));
     symbols
 }

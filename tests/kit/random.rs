@@ -1,5 +1,7 @@
 //! SplitMix64: the same bytes from the same seed, on every machine.
 
+use std::vec::Vec;
+
 /// A generator of numbers. One that is dropped by a failing test prints its seed.
 #[derive(Debug, Clone)]
 pub struct Random {
@@ -10,7 +12,7 @@ pub struct Random {
 impl Drop for Random {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the numbers came from Random::new({:#x})", self.seed);
+            std::eprintln!("the numbers came from Random::new({:#x})", self.seed);
         }
     }
 }
