@@ -74,7 +74,7 @@ use core::time::Duration;
 use embedded_io_async::{Read, Write};
 
 use crate::framing::Framing;
-use crate::line::{Arrival, Caller, Error, Exchange, Fault, Heard, Line, Moved, Progress, Role, Run, Sink, Turn};
+use crate::line::{Caller, Error, Event, Exchange, Fault, Line, Moved, Progress, Role, Run, Sink, Turn};
 use crate::port::{Clock, unread, unsent, yield_now};
 use crate::routine::{Ended, Routine};
 use crate::time::Span;
@@ -169,22 +169,30 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub async fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
-        let arrival = self.arrival().await?;
-        // Time is counted first, and with each message: a peer that never pauses would stop the
-        // service's clock otherwise.
-        if let Some(time) = self.line.lapsed() {
-            service.passed(time);
-        }
-        let mut len = match arrival {
-            Arrival::Message => {
-                let peer = self.line.peer();
-                let (message, tx) = self.line.exchange();
-                let (len, then) = service.receive(message, peer, tx).await;
-                after = then;
-                len
+        let (mut is_looked_at, mut is_late) = (false, false);
+        let mut len = loop {
+            let event = if self.line.is_sending() { None } else { self.line.next(&mut self.sink) };
+            match event {
+                Some(Event::Message) => {
+                    let peer = self.line.peer();
+                    let (message, tx) = self.line.exchange();
+                    let (len, then) = service.receive(message, peer, tx).await;
+                    after = then;
+                    break len;
+                }
+                Some(Event::Damaged(damage)) => break service.damaged(damage, self.line.tx()),
+                // It does not end this call before the first look at the port: a server that sends
+                // something on each tick would never read the port.
+                Some(Event::Elapsed(time)) => {
+                    service.passed(time);
+                    is_late = is_looked_at;
+                }
+                None if is_late => break 0,
+                None => {
+                    self.step().await?;
+                    is_looked_at = true;
+                }
             }
-            Arrival::Damaged(error) => service.damaged(error.into(), self.line.tx()),
-            Arrival::Elapsed => 0,
         };
         loop {
             if len == 0 {
@@ -194,7 +202,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 return Ok(after);
             }
             // The action matters more than the error: see the docs.
-            match self.deliver(len).await {
+            match self.deliver(len, |time| service.passed(time)).await {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
             }
@@ -215,12 +223,12 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.begin().await?;
         let mut waited = Span::ZERO;
         while waited < Span::ceil(limit) {
-            if let Arrival::Message = self.arrival().await? {
-                return Ok(self.line.message());
+            match self.line.next(&mut self.sink) {
+                Some(Event::Message) => return Ok(self.line.message()),
+                Some(Event::Elapsed(time)) => waited = waited.saturating_add(time),
+                Some(Event::Damaged(_)) => {}
+                None => self.step().await?,
             }
-            // Counted after damaged frames too: a peer that sends nothing else cannot stop this
-            // clock.
-            waited = waited.saturating_add(self.line.lapsed().unwrap_or_default());
         }
         Err(Error::TimedOut)
     }
@@ -239,7 +247,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error>> {
         self.begin().await?;
         let len = self.line.put(message)?;
-        Ok(self.deliver(len).await?)
+        Ok(self.deliver(len, |_| ()).await?)
     }
 
     /// Begins an operation: sends the rest of an interrupted frame, and restarts the clock.
@@ -252,39 +260,23 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`. The time that this takes is reported later, since no
-    /// request is handled meanwhile.
-    async fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
-        self.line.post(len)?;
+    /// Sends the first `len` bytes of `tx`; gives the time that passes meanwhile to `pass`.
+    async fn deliver(&mut self, len: usize, mut pass: impl FnMut(Span)) -> Result<(), Fault<P::Error>> {
+        self.line.transmit(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
             // Messages received before the frame begins are foreign, and may fill the room that the
             // port needs. Those received after it has left are for the next call.
-            if self.line.is_sending() {
-                self.line.heard(&mut self.sink);
+            while self.line.is_sending()
+                && let Some(event) = self.line.next(&mut self.sink)
+            {
+                if let Event::Elapsed(time) = event {
+                    pass(time);
+                }
             }
             self.step().await?;
         }
         if self.line.is_unsent() { Err(Fault::TimedOut) } else { Ok(()) }
-    }
-
-    /// Moves bytes until there is a message, damage, or elapsed time.
-    async fn arrival(&mut self) -> Result<Arrival, Fault<P::Error>> {
-        let mut is_first = true;
-        loop {
-            if !self.line.is_sending() {
-                match self.line.heard(&mut self.sink) {
-                    Some(Heard::Message) => return Ok(Arrival::Message),
-                    Some(Heard::Damaged(error)) => return Ok(Arrival::Damaged(error)),
-                    // Not before the first look at the port: a server that sends something on each
-                    // tick would never read the port.
-                    None if !is_first && self.line.has_lapsed() => return Ok(Arrival::Elapsed),
-                    None => {}
-                }
-            }
-            is_first = false;
-            self.step().await?;
-        }
     }
 
     /// Makes one call of the port: sends pending bytes, else flushes, else reads.

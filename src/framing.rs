@@ -210,14 +210,14 @@ impl defmt::Format for Progress<'_> {
 pub enum Error {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,
+    /// The peer, or our buffer: the message is longer than the buffer of the decoder.
+    TooLong,
+    /// The line: the rest of a message did not arrive within the silence limit.
+    Abandoned,
     /// The line or the peer: a byte or a length that the framing does not allow at its place.
     Malformed,
     /// The line: a new message began before this one was complete.
     Truncated,
-    /// The line: the rest of a message did not arrive within the silence limit.
-    Abandoned,
-    /// The peer, or our buffer: the message is longer than the buffer of the decoder.
-    TooLong,
     /// We: the framing cannot express the message to send.
     Unsendable,
 }

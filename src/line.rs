@@ -118,7 +118,6 @@
 
 use core::marker::PhantomData;
 use core::ops::Range;
-use core::time::Duration;
 
 mod ask;
 mod buffers;
@@ -136,11 +135,10 @@ mod states;
 pub use buffers::{Buffers, Limits, SizeError};
 pub use counters::Counters;
 use counters::{Loss, Tally};
-pub(crate) use driver::{Arrival, Moved, driver};
+pub(crate) use driver::{Moved, driver};
 pub(crate) use error::Fault;
 pub use error::{Damage, Error};
 pub use exchange::{Exchange, Progress};
-pub(crate) use receiving::Heard;
 pub use role::{Asking, Role, Serving};
 use role::{Keeps, Requests};
 pub use run::{Run, Turn};
@@ -161,7 +159,7 @@ pub enum Event {
     /// A damaged message was dropped, for this reason.
     Damaged(Damage),
     /// This much time has passed since the last event of this kind, whether bytes came or not.
-    Elapsed(#[cfg_attr(feature = "defmt", defmt(Debug2Format))] Duration),
+    Elapsed(Span),
 }
 
 /// A framing with its buffers and the state of the line. See the [module](self).
@@ -305,7 +303,7 @@ impl<'b, F: Framing, R: Role> Line<'b, F, R> {
             Event::Message => 0,
             Event::Damaged(damage) => server.damaged(damage, self.tx),
             Event::Elapsed(time) => {
-                server.tick(time);
+                server.passed(time);
                 0
             }
         }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Before, Fault, Line, Peer, Role, Sending};
 use crate::bytes::copy;
-use crate::framing::{self, Framing};
+use crate::framing::Framing;
 use crate::time::Span;
 
 /// The result of one call of a port. `E` is the error of the port.
@@ -23,14 +23,6 @@ pub(crate) enum Moved<E> {
     Unread(E),
     /// A write or a flush failed.
     Unsent(E),
-}
-
-/// The event that a driver waited for: an [`Event`](super::Event) in fewer registers.
-pub(crate) enum Arrival {
-    Message,
-    Damaged(framing::Error),
-    /// Time has passed without a message.
-    Elapsed,
 }
 
 /// The number of times in a row that a port may be interrupted.

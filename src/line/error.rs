@@ -137,22 +137,32 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
     }
 }
 
+/// For [`Line::transmit`](super::Line::transmit), which a driver calls only when nothing is being
+/// sent.
+impl<P> From<Error> for Fault<P> {
+    fn from(error: Error) -> Self {
+        if let Error::BufferFull = error { Self::BufferFull } else { Self::Unsendable }
+    }
+}
+
 /// The reason why a received message was dropped: a framing's error, in terms that do not depend on
 /// the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_enums, reason = "a sink has to handle each")]
+// As wide as a `Span`, so that an `Event` is returned in two registers without being packed.
+#[repr(u32)]
 pub enum Damage {
     /// The line: the bytes arrived, but their check does not match.
     Checksum,
     /// The peer, or our buffer: the message is longer than the buffer that was given to the
     /// framing.
     TooLong,
+    /// The line: the rest of a message never came.
+    Lost,
     /// The line or the peer: a byte or a length that the framing does not allow there, or a new
     /// message before the end of the last one.
     Malformed,
-    /// The line: the rest of a message never came.
-    Lost,
 }
 
 impl From<framing::Error> for Damage {
@@ -162,8 +172,9 @@ impl From<framing::Error> for Damage {
             framing::Error::TooLong => Self::TooLong,
             framing::Error::Abandoned => Self::Lost,
             // `Truncated` is not `Lost`: if the next frame cut off a frame, its sender may still
-            // wait for a response. `Unsendable` is an error of encoders only.
-            framing::Error::Malformed | framing::Error::Truncated | framing::Error::Unsendable => Self::Malformed,
+            // wait for a response. `Unsendable` is an error of encoders only. Not listed: with the
+            // other three in front in both enums, this is one comparison, and 40 bytes less.
+            _ => Self::Malformed,
         }
     }
 }

@@ -6,13 +6,6 @@ use crate::bytes::copy;
 use crate::framing::{self, Framing, Pace as _};
 use crate::time::{Span, Time};
 
-/// An event without time, which fits a register.
-#[derive(Clone, Copy)]
-pub(crate) enum Heard {
-    Message,
-    Damaged(framing::Error),
-}
-
 impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Accepts bytes that `peer` sent, from the front of `bytes`; returns their number. A datagram
     /// is accepted as a whole or not at all.
@@ -147,31 +140,18 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.tally.failures.count();
     }
 
-    /// Returns the next event, `None` if there is none. Text, traces and losses go to `sink`.
+    /// Returns the next event, `None` if there is none: the time first, so that a message is handled
+    /// at the time at which it came. Text, traces and losses go to `sink`.
     ///
     /// While a frame is half sent, only time is reported: `tx` is not free for a response.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
-        match self.heard(sink) {
-            Some(Heard::Message) => Some(Event::Message),
-            Some(Heard::Damaged(error)) => Some(Event::Damaged(error.into())),
-            None => self.lapsed().map(|time| Event::Elapsed(time.to_duration())),
+        if !self.elapsed.is_zero() {
+            return Some(Event::Elapsed(core::mem::take(&mut self.elapsed)));
         }
-    }
-
-    /// Returns true if time has passed since the last call of [`lapsed`](Self::lapsed).
-    pub(crate) const fn has_lapsed(&self) -> bool {
-        !self.elapsed.is_zero()
-    }
-
-    /// Returns the time that has passed since the last call, if any has.
-    pub(crate) fn lapsed(&mut self) -> Option<Span> {
-        let time = core::mem::take(&mut self.elapsed);
-        if time.is_zero() { None } else { Some(time) }
-    }
-
-    /// Returns the next event as [`next`](Self::next) does, without time.
-    pub(crate) fn heard<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Heard> {
-        while !self.is_begun() {
+        if self.is_begun() {
+            return None;
+        }
+        loop {
             let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
                 let mut input = self.read.get(unread).unwrap_or_default();
@@ -180,26 +160,25 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 progress
             } else if let Ear::Silent(silence) = self.ear {
                 match self.framing.silent(silence) {
-                    Ok(framing::Progress::More) => break,
+                    Ok(framing::Progress::More) => return None,
                     found => found,
                 }
             } else {
-                break;
+                return None;
             };
-            if let Some(heard) = note(progress, &self.framing, sink, &mut self.tally)
-                && self.concerns(heard)
+            if let Some(event) = note(progress, &self.framing, sink, &mut self.tally)
+                && self.concerns(event)
             {
-                return Some(heard);
+                return Some(event);
             }
         }
-        None
     }
 
     /// Returns `true` if the event is to be reported. While a message waits for the line, a
     /// received message is foreign: it cannot be the response to a request that has not left.
-    fn concerns(&mut self, heard: Heard) -> bool {
+    fn concerns(&mut self, event: Event) -> bool {
         let is_waiting = self.is_waiting();
-        if is_waiting && matches!(heard, Heard::Message) {
+        if is_waiting && event == Event::Message {
             self.tally.lose(Loss::Foreign);
             self.requests.drained();
         }
@@ -213,7 +192,7 @@ fn note<F: Framing, S: Sink + ?Sized, N: Number>(
     framing: &F,
     sink: &mut S,
     tally: &mut Tally<N>,
-) -> Option<Heard> {
+) -> Option<Event> {
     match progress {
         Ok(framing::Progress::More) => None,
         Ok(framing::Progress::Text(text)) => {
@@ -223,13 +202,13 @@ fn note<F: Framing, S: Sink + ?Sized, N: Number>(
         Ok(framing::Progress::Message) => {
             tally.received.count();
             sink.traced(framing.message(), false);
-            Some(Heard::Message)
+            Some(Event::Message)
         }
         Err(error) => {
             let damage = error.into();
             tally.lose(Loss::Damaged(damage));
             sink.dropped(damage);
-            Some(Heard::Damaged(error))
+            Some(Event::Damaged(damage))
         }
     }
 }

@@ -77,7 +77,7 @@ impl Run {
                     && let Some(event) = line.next(sink)
                 {
                     if let Event::Elapsed(time) = event {
-                        routine.tick(time);
+                        routine.tick(time.to_duration());
                     }
                 }
                 // Flushed before anything else leaves: a half-duplex port releases the line in its
@@ -114,7 +114,7 @@ impl Run {
                         return Ok(Turn::Ended(Ended::Stopped));
                     }
                 }
-                Some(Event::Elapsed(time)) => routine.tick(time),
+                Some(Event::Elapsed(time)) => routine.tick(time.to_duration()),
                 Some(Event::Damaged(_)) => {}
                 None => {
                     match (self.state, line.sending) {

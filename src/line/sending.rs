@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::counters::Number;
-use super::{Before, Ear, Error, Fault, Line, Role, Sending, short};
-use crate::framing::{Encoder, Framing, Pace as _};
+use super::{Before, Ear, Error, Line, Role, Sending, short};
+use crate::framing::{self, Encoder, Framing, Pace as _};
 use crate::time::{Span, Time};
 
 /// The time after which a message is given up if the line is never silent, in addition to the
@@ -22,16 +22,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if self.is_sending() {
             return Err(Error::Busy);
         }
-        Ok(self.post(len)?)
-    }
-
-    /// Does the work of [`transmit`](Self::transmit) where nothing is being sent, with the error
-    /// type of a driver.
-    pub(crate) fn post<P>(&mut self, len: usize) -> Result<(), Fault<P>> {
-        debug_assert!(!self.is_sending(), "a driver sends one message after the other");
-        let message = self.tx.get(..len).ok_or(Fault::BufferFull)?;
-        let encoder = self.framing.encode(message).or(Err(Fault::Unsendable))?;
-        self.encoder = Some(encoder);
+        let message = self.tx.get(..len).ok_or(Error::BufferFull)?;
+        self.encoder = self.framing.encode(message).ok();
+        if self.encoder.is_none() {
+            return Err(Error::Framing(framing::Error::Unsendable));
+        }
         self.len = short(len);
         let mut limit = if F::Pace::IS_PACED || R::ASKS { const { Span::ceil(JAMMED) } } else { Span::ZERO };
         if let (true, Before::Silence(silence)) = (R::ASKS, self.before) {
@@ -94,14 +89,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let mut used = 0usize;
         self.sending = loop {
             let room = self.out.get_mut(used..).unwrap_or_default();
-            // A frame that leaves in one piece fits `out`, as was checked when the line was built,
-            // and may fill it to the last byte. So the room left does not matter.
-            if !F::WHOLE && room.len() < F::Encoder::MIN_OUT {
-                break Sending::Frame;
-            }
             match encoder.next(message, room) {
                 0 => break Sending::Last,
                 written => used = used.wrapping_add(written),
+            }
+            // Any run of a stream may leave. A frame that leaves in one piece fits `out`, as was
+            // checked when the line was built, and may fill it to the last byte.
+            let is_stream = !F::WHOLE && !F::Pace::IS_PACED;
+            if is_stream || (!F::WHOLE && self.out.len().wrapping_sub(used) < F::Encoder::MIN_OUT) {
+                break Sending::Frame;
             }
         };
         self.run = 0..short(used);
@@ -111,9 +107,15 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     pub(super) fn wanted(&self) -> Option<Span> {
         let gap = if F::Pace::IS_PACED { Span::ceil(self.framing.gap()) } else { Span::ZERO };
         match self.before {
-            Before::Silence(silence) if R::ASKS && silence >= gap => Some(silence),
-            Before::First | Before::Gap | Before::Silence(_) => Some(gap),
-            Before::Preamble(_) | Before::Brief(_) | Before::Nudge(_) | Before::Flushing(_) | Before::Settle(_) => None,
+            Before::First | Before::Gap => Some(gap),
+            // Not all of `Silence` without a condition: a server would check its silence.
+            Before::Silence(silence) if R::ASKS => Some(silence.max(gap)),
+            Before::Silence(_)
+            | Before::Preamble(_)
+            | Before::Brief(_)
+            | Before::Nudge(_)
+            | Before::Flushing(_)
+            | Before::Settle(_) => None,
         }
     }
 

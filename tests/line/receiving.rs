@@ -51,11 +51,19 @@ fn all_time_is_reported_once_whatever_came_in_it() {
         passed += time + MS;
         while let Some(event) = line.next(&mut ()) {
             if let Event::Elapsed(time) = event {
-                reported += time;
+                reported += time.to_duration();
             }
         }
     }
     assert_eq!(reported, passed);
+}
+
+#[test]
+fn time_is_reported_in_front_of_the_message_that_came_in_it() {
+    let mut line = raw();
+    round(&mut line, &smp(2, 1), MS);
+    let events = [(); 3].map(|()| line.next(&mut ()));
+    assert_eq!(events, [Some(Event::Elapsed(MS.into())), Some(Event::Message), None]);
 }
 
 #[test]
@@ -166,7 +174,7 @@ fn a_message_is_no_report_and_time_has_no_answer() {
     }
     let (mut line, mut server) = (console(), Clockwork(Duration::ZERO));
     assert_eq!(line.report(Event::Message, &mut server), 0);
-    assert_eq!(line.report(Event::Elapsed(MS), &mut server), 0);
+    assert_eq!(line.report(Event::Elapsed(MS.into()), &mut server), 0);
     assert_eq!(line.report(Event::Damaged(Damage::Lost), &mut server), 2);
     assert_eq!((server.0, &line.tx()[..2]), (MS, &[7, 7][..]));
     // One that does not handle damage answers none.
