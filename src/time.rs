@@ -23,21 +23,21 @@ impl Span {
     /// times must keep the remainder of each.
     #[must_use]
     pub const fn floor(time: Duration) -> Self {
-        let (micros, _) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        let (micros, _) = divided(time.subsec_nanos(), 1000, 10);
         Self::sum(time.as_secs(), micros)
     }
 
     /// Converts `time`, rounded up: for limits, which are never early.
     #[must_use]
     pub const fn ceil(time: Duration) -> Self {
-        let (micros, left) = divided(time.subsec_nanos(), 1000, 1 << 20);
+        let (micros, left) = divided(time.subsec_nanos(), 1000, 10);
         Self::sum(time.as_secs(), if left > 0 { micros.wrapping_add(1) } else { micros })
     }
 
     /// Converts `time` and the remainder `nanos` of earlier times, rounded down; leaves the new
     /// remainder in `nanos`.
     pub(crate) const fn lap(time: Duration, nanos: &mut u16) -> Self {
-        let (micros, left) = divided(time.subsec_nanos().wrapping_add(*nanos as u32), 1000, 1 << 20);
+        let (micros, left) = divided(time.subsec_nanos().wrapping_add(*nanos as u32), 1000, 10);
         #[expect(clippy::cast_possible_truncation, reason = "less than 1000")]
         let left = left as u16;
         *nanos = left;
@@ -65,7 +65,7 @@ impl Span {
     /// Converts the span to a `Duration`.
     #[must_use]
     pub const fn to_duration(self) -> Duration {
-        let (secs, micros) = divided(self.0, Self::SECOND, 1 << 12);
+        let (secs, micros) = divided(self.0, Self::SECOND, 20);
         let nanos = micros.wrapping_mul(1000);
         // Always less than a second; where the compiler does not see that, it keeps a division and
         // a panic.
@@ -88,6 +88,17 @@ impl Span {
     #[must_use]
     pub const fn saturating_sub(self, less: Self) -> Self {
         Self(self.0.saturating_sub(less.0))
+    }
+
+    /// A unit of [`take_units`](Self::take_units), in microseconds.
+    pub(crate) const UNIT: u32 = 1 << 16;
+
+    /// Returns the number of whole units, and keeps the rest. A power of two, since a Cortex-M0
+    /// cannot divide.
+    pub(crate) const fn take_units(&mut self) -> u32 {
+        let units = self.0 / Self::UNIT;
+        self.0 %= Self::UNIT;
+        units
     }
 
     /// Returns an eighth of the span.
@@ -124,21 +135,19 @@ impl Time for () {
     }
 }
 
-/// Quotient and remainder of a division, step by step from the highest `bit` that the quotient can
-/// have; `by` times that bit must fit 32 bits. A Cortex-M0 has no instruction for it, and the
-/// function that it would call takes 180 bytes. One copy saves 230 bytes in a client.
+/// Quotient and remainder of a division by a number that is above half of two to the power of
+/// `bits` and not above all of it. A Cortex-M0 has no instruction for it, and the function that it would call takes 180
+/// bytes. One copy saves 230 bytes in a client.
 #[inline(never)]
-const fn divided(mut left: u32, by: u32, mut bit: u32) -> (u32, u32) {
-    let mut quotient = 0;
-    while bit > 0 {
-        let part = by.wrapping_mul(bit);
-        if left >= part {
-            left = left.wrapping_sub(part);
-            quotient |= bit;
-        }
-        bit >>= 1;
+const fn divided(mut left: u32, by: u32, bits: u32) -> (u32, u32) {
+    let mut quotient: u32 = 0;
+    // Each part is at most what is missing, and most of it.
+    while left >> bits > 0 {
+        let part = left >> bits;
+        quotient = quotient.wrapping_add(part);
+        left = left.wrapping_sub(part.wrapping_mul(by));
     }
-    (quotient, left)
+    if left < by { (quotient, left) } else { (quotient.wrapping_add(1), left.wrapping_sub(by)) }
 }
 
 impl From<Duration> for Span {

@@ -170,6 +170,20 @@ pub(super) enum Flaw {
     Version,
 }
 
+impl Flaw {
+    /// Returns the flaw of a header with this first byte.
+    pub(super) const fn of(first: u8) -> Option<Self> {
+        // The highest bit of each field is set in the values that are not assigned.
+        if first & 0b1_0000 != 0 {
+            Some(Self::Version)
+        } else if first & 0b100 != 0 {
+            Some(Self::Op)
+        } else {
+            None
+        }
+    }
+}
+
 /// The header of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -200,42 +214,35 @@ impl Header {
     ///
     /// See [`HeaderError`]; a server can still answer all but the first.
     pub const fn parse(message: &[u8]) -> Result<(Self, &[u8]), HeaderError> {
-        match Self::read(message) {
-            None => Err(HeaderError::Short),
-            Some((header, _, Some(Flaw::Version))) => Err(HeaderError::Version(header)),
-            Some((header, _, Some(Flaw::Op))) => Err(HeaderError::Op(header)),
-            Some((header, rest, None)) => Ok((header, rest)),
+        let Some((header, rest)) = message.split_first_chunk() else { return Err(HeaderError::Short) };
+        let (first, header) = (header[0], Self::read(header));
+        match Flaw::of(first) {
+            Some(Flaw::Version) => Err(HeaderError::Version(header)),
+            Some(Flaw::Op) => Err(HeaderError::Op(header)),
+            None => Ok((header, rest)),
         }
     }
 
-    /// Reads the header in the form that a server needs: a header that can be answered, and its
-    /// flaw.
-    pub(super) const fn read(message: &[u8]) -> Option<(Self, &[u8], Option<Flaw>)> {
-        let Some((&[first, _flags, l1, l0, g1, g0, sequence, command], rest)) = message.split_first_chunk() else {
-            return None;
-        };
-        // The highest bit of each field is set in the values that are not assigned.
-        let flaw = match (first & 0b1_0000, first & 0b100) {
-            (0, 0) => None,
-            (0, _) => Some(Flaw::Op),
-            _ => Some(Flaw::Version),
-        };
-        let header = Self {
+    /// Reads the header in the form that a server needs: one that can be answered even if it has a
+    /// [`Flaw`].
+    pub(super) const fn read(header: &[u8; Self::LEN]) -> Self {
+        let [first, _flags, l1, l0, g1, g0, sequence, command] = *header;
+        Self {
             op: if first & 0b100 == 0 { Op::from_bits(first) } else { Op::Write },
             version: if first & 0b1_1000 == 0 { Version::V1 } else { Version::V2 },
-            length: u16::from_be_bytes([l1, l0]),
-            group: Group(u16::from_be_bytes([g1, g0])),
+            // Not by `from_be_bytes`, with which a Cortex-M0 joins them the wrong way round first.
+            length: (l1 as u16) << 8 | l0 as u16,
+            group: Group((g1 as u16) << 8 | g0 as u16),
             sequence,
             command,
-        };
-        Some((header, rest, flaw))
+        }
     }
 
     /// Writes the header; flags and reserved bits are 0.
     #[must_use]
     pub const fn emit(&self) -> [u8; Self::LEN] {
-        let [l1, l0] = self.length.to_be_bytes();
-        let [g1, g0] = self.group.0.to_be_bytes();
+        // Not by `to_be_bytes`, as in `read`.
+        let ([l0, l1], [g0, g1]) = (self.length.to_le_bytes(), self.group.0.to_le_bytes());
         [(self.version as u8) << 3 | self.op as u8, 0, l1, l0, g1, g0, self.sequence, self.command]
     }
 

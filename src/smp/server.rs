@@ -159,14 +159,23 @@ enum Checked<'i, F> {
     Handle { incoming: Incoming<'i>, fingerprint: Option<F> },
 }
 
+/// Group and command as one number, which is compared at once.
+const fn name(group: Group, command: u8) -> u32 {
+    (group.0 as u32) << 8 | command as u32
+}
+
 /// Returns `true` if a request must not run twice: see [Repeats](self#repeats).
 fn runs_once(incoming: &Incoming<'_>) -> bool {
     // Called for every piece of an upload, so only the header and one key are read.
-    match (incoming.op(), incoming.group(), incoming.command()) {
-        (Op::Read, ..) | (_, Group::OS, 0) => false,
+    const ECHO: u32 = name(Group::OS, 0);
+    const IMAGE_PIECE: u32 = name(Group::IMAGE, 1);
+    const FILE_PIECE: u32 = name(Group::FS, 0);
+    match name(incoming.group(), incoming.command()) {
+        _ if incoming.op() == Op::Read => false,
+        ECHO => false,
         // A piece of an image or a file that is not the next one changes nothing: only the first
         // one does harm when it runs twice.
-        (_, Group::IMAGE, 1) | (_, Group::FS, 0) => {
+        IMAGE_PIECE | FILE_PIECE => {
             let mut reader = Reader::new(incoming.payload());
             // A handler may be able to read a payload that this crate cannot.
             if cfg!(target_os = "none") {
@@ -255,12 +264,13 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
         peer: Peer,
         buffer: &mut AnswerBuffer<'_>,
     ) -> Checked<'i, M::Fingerprint> {
-        let Some((header, _, flaw)) = Header::read(message) else { return Checked::Answered(0) };
+        let Some((header, _)) = message.split_first_chunk() else { return Checked::Answered(0) };
+        let (&[first, ..], header) = (header, Header::read(header));
         // Two servers that answered responses would answer each other forever.
         if !header.op.is_request() {
             return Checked::Answered(0);
         }
-        let request = match flaw {
+        let request = match Flaw::of(first) {
             Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
             Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
             None => message.get(..Header::LEN + usize::from(header.length)).ok_or(Error::CORRUPT),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::peers::{FRONT, PeerAnswers};
-use super::record::{ALL, Clock, Found, REQUESTS, Record, SECONDS, WRITES};
+use super::record::{ALL, Clock, REQUESTS, Record, TIME, WRITES};
 use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
@@ -23,7 +23,7 @@ use crate::time::Span;
 ///
 /// # Memory
 ///
-/// The caller's bytes: 48 for 8 writes (for each: fingerprint 4, seconds left 1, requests left 1),
+/// The caller's bytes: 48 for 8 writes (for each: fingerprint 4, time left 1, requests left 1),
 /// the rest for the response. With several peers, each needs 57 bytes and the length of a response.
 /// [`memory_len`](Self::memory_len) returns the sum.
 ///
@@ -38,15 +38,14 @@ use crate::time::Span;
 ///
 /// # Time
 ///
-/// Time is counted in whole seconds, and the rest of a tick is carried over. A write is remembered
-/// for at least 10 s and less than 11 s, and for exactly 10 s if all ticks before it add up to
-/// whole seconds. A longer time does no harm.
+/// Time is counted in units of 65,536 µs, and the rest of a tick is carried over. A write is
+/// remembered for at least 10 s and less than 10.1 s. [`tick`](Memory::tick) ignores the part of
+/// its time that is below 1 µs. A longer time does no harm.
 ///
 /// # Cost
 ///
 /// On a Cortex-M3, about 100 instructions for each request, for each peer that there is room for,
-/// and 5 for each byte of a write. A tick only adds to the time; the first request after a silence
-/// takes a few more for each second of it.
+/// and 5 for each byte of a write. A tick only adds to the time.
 pub struct Answers<'m> {
     record: Record<'m>,
     peer: Peer,
@@ -58,7 +57,7 @@ shown!(Answers<'_>, |answers| "Answers({} bytes)", answers.record.memory.len());
 
 impl<'m> Answers<'m> {
     /// The time for which a write is remembered, at least.
-    pub const TIME: Duration = Duration::from_secs(SECONDS as u64);
+    pub const TIME: Duration = TIME;
     /// The number of further requests of its peer for which a write is remembered: it is still
     /// recognised as the last of them.
     pub const REQUESTS: u8 = REQUESTS;
@@ -76,7 +75,7 @@ impl<'m> Answers<'m> {
     /// [`memory_len`](Self::memory_len) for the length of `memory`, which is overwritten.
     #[must_use]
     pub fn new(memory: &'m mut [u8]) -> Self {
-        // An entry with zero requests left is free.
+        // An entry with no time left is free.
         memory.fill(0);
         Self { record: Record { memory, len: 0, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
     }
@@ -118,23 +117,25 @@ impl Memory for Answers<'_> {
 
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
         let is_own = self.peer == peer;
-        let found = self.record.find(self.clock.ended(), is_own.into(), fingerprint.filter(|_| is_own));
+        let found = self.record.find(self.clock.ended(), is_own, fingerprint);
+        if found.is_nothing() {
+            self.peer = peer;
+        }
         self.record.again().known(found, request)
     }
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
         if self.peer != peer {
             self.peer = peer;
-            let found = self.record.find(0, 0, None);
-            self.displaced = self.displaced.wrapping_add((found != Found::Empty).into());
+            // Not an empty memory: `received` has given that to the peer.
+            self.displaced = self.displaced.wrapping_add(1);
             self.record.forget();
         }
-        self.record.push(fingerprint, self.clock.lifetime(), response);
+        self.record.push(fingerprint, response);
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        let time = self.clock.lap(elapsed);
-        self.passed(time);
+        self.passed(elapsed.into());
     }
 
     fn passed(&mut self, elapsed: Span) {

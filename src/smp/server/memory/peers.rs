@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::record::{ALL, Clock, Found, Record};
+use super::record::{ALL, Clock, Record};
 use super::{Known, Memory};
 use crate::bytes::fnv;
 use crate::line::Peer;
@@ -112,7 +112,7 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
-        let seconds = self.clock.ended();
+        let units = self.clock.ended();
         let mut known = Known::Nothing;
         for Part { front, rest } in self.parts() {
             let was = Front::parse(front);
@@ -120,7 +120,7 @@ impl Memory for PeerAnswers<'_> {
             let silent = if is_own { 0 } else { was.silent.saturating_add(1) };
             *front = Front { silent, ..was }.emit();
             let mut record = Record { memory: rest, len: was.len, place: was.place };
-            let found = record.find(seconds, is_own.into(), fingerprint.filter(|_| is_own));
+            let found = record.find(units, is_own, fingerprint);
             if let Known::Nothing = known {
                 known = record.known(found, request);
             }
@@ -129,15 +129,14 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn remember(&mut self, peer: Peer, fingerprint: u32, response: &[u8]) {
-        let lifetime = self.clock.lifetime();
         // In order of preference: the peer's own part, a free part, the part of the peer that has
         // been silent for longest.
         let mut best = None;
         for part in self.parts() {
             let Front { peer: of, silent, len, place } = Front::parse(part.front);
-            let merit = match (Record { memory: part.rest, len, place }).find(0, 0, None) {
+            let merit = match (Record { memory: part.rest, len, place }).find(0, false, None) {
                 _ if of == peer => Merit::Own,
-                Found::Empty => Merit::Free,
+                found if found.is_nothing() => Merit::Free,
                 _ => Merit::Silent(silent),
             };
             if best.as_ref().is_none_or(|(most, _)| merit > *most) {
@@ -150,7 +149,7 @@ impl Memory for PeerAnswers<'_> {
         if merit != Merit::Own {
             record.forget();
         }
-        record.push(fingerprint, lifetime, response);
+        record.push(fingerprint, response);
         *front = Front { peer, silent: 0, len: record.len, place: record.place }.emit();
         if let Merit::Silent(_) = merit {
             self.displaced = self.displaced.wrapping_add(1);
@@ -158,8 +157,7 @@ impl Memory for PeerAnswers<'_> {
     }
 
     fn tick(&mut self, elapsed: Duration) {
-        let time = self.clock.lap(elapsed);
-        self.passed(time);
+        self.passed(elapsed.into());
     }
 
     fn passed(&mut self, elapsed: Span) {

@@ -8,17 +8,20 @@ use crate::bytes::copy;
 use crate::smp::Header;
 use crate::time::Span;
 
-/// The time for which a write is remembered at least, in seconds.
-pub(super) const SECONDS: u8 = 10;
+/// The time for which a write is remembered at least.
+pub(super) const TIME: Duration = Duration::from_secs(10);
+/// The same in units of [`Span::UNIT`], with one more, which may have begun already.
+const UNITS: u8 = 154;
+const _: () = assert!(TIME.as_micros() < Span::UNIT as u128 * 153);
 /// The number of further requests of its peer for which a write is remembered.
 pub(super) const REQUESTS: u8 = 128;
 /// The number of writes of a peer that are remembered, a power of two, so that a mask wraps its
 /// index.
 pub(super) const WRITES: usize = 8;
-pub(super) const LAST: u8 = 7;
+const LAST: u8 = 7;
 
-/// The length of a stored write in bytes: fingerprint 4, seconds left 1, requests left 1. The entry
-/// is free when no request is left.
+/// The length of a stored write in bytes: fingerprint 4, time left 1, requests left 1. The entry
+/// is free when no time or no request is left.
 pub(super) const WRITE: usize = 6;
 /// The length of all writes of a peer in bytes. The response to the newest one comes after them.
 pub(super) const ALL: usize = WRITES * WRITE;
@@ -33,58 +36,64 @@ pub(super) struct Record<'m> {
     pub(super) place: u8,
 }
 
-/// The place at which an earlier request was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// No write is stored at all.
-    Empty,
-    Nowhere,
-    /// The newest write.
-    Newest,
-    Older,
+/// The writes of a peer that a search has found, one bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// Those that are stored.
+    stored: u8,
+    /// Those with the fingerprint that was looked for.
+    same: u8,
+}
+
+impl Found {
+    /// Returns `true` if no write is stored at all.
+    pub(super) const fn is_nothing(self) -> bool {
+        self.stored == 0
+    }
 }
 
 impl<'m> Record<'m> {
-    /// Takes `seconds` off the lifetime of each write, and `requests` off the number of requests
-    /// for which it is stored; looks for one with this fingerprint among those that were stored
-    /// until then.
+    /// Takes `units` off the lifetime of each write. If a request of this peer has come, takes one
+    /// off the number of requests for which each is stored, and looks for those with its
+    /// fingerprint among those that were stored until then.
     ///
     /// All in one loop, and time only when a request comes: two loops take 64 bytes more.
     #[inline(never)] // Inlined, it takes 100 bytes more.
-    pub(super) fn find(&mut self, seconds: u8, requests: u8, fingerprint: Option<u32>) -> Found {
-        let mut found = Found::Empty;
+    pub(super) fn find(&mut self, units: u32, is_own: bool, fingerprint: Option<u32>) -> Found {
+        let mut found = Found { stored: 0, same: 0 };
         let Some(writes) = self.memory.first_chunk_mut::<ALL>() else { return found };
-        for (place, write) in (0_u8..).zip(writes.chunks_exact_mut(WRITE)) {
+        let mut bit = 1;
+        for write in writes.chunks_exact_mut(WRITE) {
             let Some((stored, [time, left])) = write.split_first_chunk_mut() else { continue };
-            *time = time.saturating_sub(seconds);
-            if *time == 0 {
-                *left = 0;
-            }
-            if *left > 0 {
-                *left = left.wrapping_sub(requests);
-                if Some(u32::from_le_bytes(*stored)) == fingerprint {
-                    // Of two writes that share it, the older one counts: neither runs again.
-                    let is_older = place != self.place || found == Found::Older;
-                    found = if is_older { Found::Older } else { Found::Newest };
-                } else if found == Found::Empty {
-                    found = Found::Nowhere;
+            [*time, ..] = u32::from(*time).saturating_sub(units).to_le_bytes();
+            if *time > 0 && *left > 0 {
+                found.stored |= bit;
+                if is_own {
+                    *left = left.wrapping_sub(1);
+                    if Some(u32::from_le_bytes(*stored)) == fingerprint {
+                        found.same |= bit;
+                    }
                 }
             }
+            bit <<= 1;
         }
         found
     }
 
-    /// Converts the place at which `request` was found to the result of a
-    /// [`Memory`](super::Memory).
+    /// Converts what was found of `request` to the result of a [`Memory`](super::Memory).
     pub(super) fn known(self, found: Found, request: &[u8]) -> Known<'m> {
-        match (found, self.memory.get(ALL..ALL.saturating_add(self.len.into()))) {
-            (Found::Empty | Found::Nowhere, _) => Known::Nothing,
-            (Found::Newest, Some(response)) if self.len > 0 => {
-                // Different requests may share a fingerprint. The header of the stored response
-                // names group, sequence number and command: if those differ, this is no repeat.
-                if names(response) == names(request) { Known::Response(response) } else { Known::Nothing }
-            }
-            (Found::Newest | Found::Older, _) => Known::Executed,
+        if found.same == 0 {
+            return Known::Nothing;
+        }
+        // Of two writes that share a fingerprint, the older one counts: neither runs again.
+        if found.same != 1 << self.place || self.len == 0 {
+            return Known::Executed;
+        }
+        // Different requests may share a fingerprint. The header of the stored response names
+        // group, sequence number and command: if those differ, this is no repeat.
+        match self.memory.get(ALL..ALL.saturating_add(self.len.into())) {
+            Some(response) if names(response) == names(request) => Known::Response(response),
+            _ => Known::Nothing,
         }
     }
 
@@ -100,14 +109,14 @@ impl<'m> Record<'m> {
 
     /// Stores a write in place of the oldest.
     #[inline(never)]
-    pub(super) fn push(&mut self, fingerprint: u32, seconds: u8, response: &[u8]) {
+    pub(super) fn push(&mut self, fingerprint: u32, response: &[u8]) {
         self.place = self.place.wrapping_add(1) & LAST;
         self.len = 0;
         let place = usize::from(self.place);
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return };
         let [f0, f1, f2, f3] = fingerprint.to_le_bytes();
         if let Some(oldest) = writes.get_mut(place * WRITE..).and_then(<[u8]>::first_chunk_mut) {
-            *oldest = [f0, f1, f2, f3, seconds, REQUESTS];
+            *oldest = [f0, f1, f2, f3, UNITS, REQUESTS];
         }
         if let (Some(room), Ok(len)) = (room.get_mut(..response.len()), u16::try_from(response.len())) {
             copy(response, room);
@@ -121,41 +130,18 @@ fn names(message: &[u8]) -> Option<&[u8; 4]> {
     message.get(Header::LEN - 4..)?.first_chunk()
 }
 
-/// Counts seconds.
+/// Counts time.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Clock {
-    /// The time that has not been taken off the lifetime of writes yet.
-    passed: Span,
-    /// Nanoseconds that do not make up a whole microsecond yet.
-    nanos: u16,
-}
+pub(super) struct Clock(Span);
 
 impl Clock {
-    /// Converts a time to microseconds; keeps the remainder for the next call.
-    pub(super) const fn lap(&mut self, elapsed: Duration) -> Span {
-        Span::lap(elapsed, &mut self.nanos)
-    }
-
     /// Adds time.
     pub(super) fn pass(&mut self, elapsed: Span) {
-        self.passed = self.passed.saturating_add(elapsed);
+        self.0 = self.0.saturating_add(elapsed);
     }
 
-    /// Returns the number of seconds that have ended since the last call, at most 255.
-    pub(super) fn ended(&mut self) -> u8 {
-        const SECOND: Span = Span::floor(Duration::from_secs(1));
-        let mut ended = 0_u8;
-        // At most 4,294 times, after 71 minutes: a division takes more flash.
-        while self.passed >= SECOND {
-            self.passed = self.passed.saturating_sub(SECOND);
-            ended = ended.saturating_add(1);
-        }
-        ended
-    }
-
-    /// Returns the lifetime of a write that is stored now, in seconds: one more if a second has
-    /// begun, since a write must not be forgotten early. [`ended`](Self::ended) was called before.
-    pub(super) fn lifetime(self) -> u8 {
-        SECONDS + u8::from(!self.passed.is_zero() || self.nanos > 0)
+    /// Returns the number of units that have ended since the last call.
+    pub(super) const fn ended(&mut self) -> u32 {
+        self.0.take_units()
     }
 }
