@@ -315,6 +315,8 @@ impl<'b> Reader<'b> {
 
     /// Does the work of [`fields`](Self::fields); returns the rest of the payload. The cursor is
     /// passed by value: a decoder of a whole payload then does not keep it in memory.
+    // One copy: 100 bytes in a server with image list and upload, 240 in one of all groups, at
+    // `opt-level = "s"`.
     #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
     #[inline(never)]
     fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {

@@ -131,7 +131,6 @@ impl Position {
     }
 
     /// Writes a record of the upload to the front of `out`, followed by padding.
-    #[inline]
     pub(crate) fn emit(&self, upload: &Receiving, geometry: &Geometry, out: &mut [u8]) {
         out.fill(geometry.erased);
         if let Some(out) = out.first_chunk_mut() {

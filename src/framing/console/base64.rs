@@ -131,7 +131,8 @@ pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
 }
 
 /// The form of firmware.
-// Not inlined, so that the compiler does not keep the state of a line in registers around it.
+// Not inlined, so that the compiler does not keep the state of a line in registers around it: 6 %
+// of a frame's instructions on an M3, 2 % on an M0, for 34 to 40 bytes of flash.
 #[inline(never)]
 fn decode_each(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
     let (before, mut front) = (room.len(), *symbols);

@@ -34,7 +34,6 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
 ///
 /// One loop does all of this: each byte is loaded once, and both directions share the loop.
 #[cfg(target_os = "none")]
-#[inline(never)]
 pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
     let (mut total, mut count) = (*sum, 0_usize);
     for (place, byte) in to.iter_mut().zip(from) {

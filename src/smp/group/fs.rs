@@ -341,8 +341,8 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
 }
 
 /// Answers one command.
-// A separate function for each command: otherwise the stack would hold the locals of all of them.
-// See `smp::server`.
+// A separate function for each command: otherwise the stack would hold the locals of all of them,
+// 208 to 256 bytes more. See `smp::server`.
 #[inline(never)]
 fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming: &Incoming<'m>,
@@ -352,7 +352,7 @@ fn answer<'m, R: Decode<'m>, E: Encode>(
     incoming.answer(reply, command)
 }
 
-#[inline(never)] // For the same reason as `answer`.
+#[inline(never)] // For the same reason as `answer`: 248 to 280 bytes, and up to 60 of flash.
 fn upload<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match incoming.decode().map_err(|error| (error, None)).and_then(|request| commands.upload(request)) {
         Ok(response) => reply.ok(&response),

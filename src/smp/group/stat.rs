@@ -148,7 +148,6 @@ pub struct Set<'s> {
 ///     stat::answer(&[Set { name: "uart", fields: &uart }], incoming, reply)
 /// }
 /// ```
-#[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
 pub fn answer(sets: &[Set<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     match (incoming.op(), incoming.command()) {
         (Op::Read, Read::COMMAND) => incoming.answer(reply, |request: Read<'_>| {

@@ -200,8 +200,6 @@ impl Reply<'_> {
     }
 
     /// Completes a response whose payload was written, or refuses.
-    // One copy, for all types of responses and all refusals.
-    #[inline(never)]
     pub(crate) fn done(self, written: Result<(), Error>) -> Answer {
         let len = match written {
             Ok(()) => self.buffer.complete(self.request),

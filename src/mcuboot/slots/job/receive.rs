@@ -46,7 +46,8 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
     }
 
     /// Decides on a first chunk, after a look at the slots of its image.
-    #[inline(never)] // As `follow` in `decide`.
+    // Inlined, 60 bytes more where one configuration is fixed, and 40 to 56 of stack less.
+    #[inline(never)]
     pub(super) fn begin_upload(&mut self, image: u32) -> Result<(), Error> {
         let piece = self.piece()?;
         let pair = look::pair(self.slots.pairs, image).ok_or(Error::NoFreeSlot)?;

@@ -142,7 +142,6 @@ const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: Ha
 }
 
 impl<F: Files> Store<'_, F> {
-    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn crc32(&mut self, request: &Hash<'_>) -> Result<HashResponse<'static>, Error> {
         const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
         let mut digest = CRC.digest();
@@ -151,7 +150,6 @@ impl<F: Files> Store<'_, F> {
     }
 
     #[cfg(feature = "sha2")]
-    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn sha256(&mut self, request: &Hash<'_>) -> Result<HashResponse<'_>, Error> {
         use sha2::{Digest, Sha256};
 
@@ -165,7 +163,6 @@ impl<F: Files> Store<'_, F> {
 }
 
 impl<F: Files> Commands for Store<'_, F> {
-    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn download<'r>(&'r mut self, request: Download<'r>, room: usize) -> Result<DownloadResponse<'r>, Error> {
         let path = Path::parse(request.name, self.root)?;
         let len = self.files.len(path)?;
@@ -183,7 +180,6 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(DownloadResponse { off: request.off, data: data.into(), len: (request.off == 0).then_some(len) })
     }
 
-    #[inline(never)] // A stack frame of its own: see *Stack* in `smp::server`.
     fn upload(&mut self, request: Upload<'_>) -> Result<UploadResponse, (Error, Option<u64>)> {
         let alone = |error| (error, None);
         let path = Path::parse(request.name, self.root).map_err(alone)?;
@@ -213,7 +209,6 @@ impl<F: Files> Commands for Store<'_, F> {
         Ok(StatusResponse { len: self.files.len(path)? })
     }
 
-    #[inline]
     fn hash<'r>(&'r mut self, request: Hash<'r>) -> Result<HashResponse<'r>, Error> {
         // Parsed again where the path is used. Parsed here too, so that its error comes before that
         // of the kind.
