@@ -229,7 +229,7 @@ pub const ALL: &[Operation] = &[
         let mut call = Call::new(black_box(2));
         drop_in_box(call.poll(&mut client, &request, time(), room));
         call.timed_out();
-        call.receive(&mut client, bytes).map(drop_in_box).then(drop_in_box);
+        drop_in_box(call.receive(&mut client, bytes).map(drop_in_box).then(drop_in_box));
     },
     |bytes, _| {
         if let Ok((header, _)) = Header::parse(bytes) {
