@@ -136,8 +136,8 @@ impl Time for () {
 }
 
 /// Quotient and remainder of a division by a number that is above half of two to the power of
-/// `bits` and not above all of it. A Cortex-M0 has no instruction for it, and the function that it would call takes 180
-/// bytes. One copy saves 230 bytes in a client.
+/// `bits` and not above all of it. A Cortex-M0 has no instruction for it, and the function that it
+/// would call takes 180 bytes. One copy saves 230 bytes in a client.
 #[inline(never)]
 const fn divided(mut left: u32, by: u32, bits: u32) -> (u32, u32) {
     let mut quotient: u32 = 0;

@@ -140,8 +140,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.tally.failures.count();
     }
 
-    /// Returns the next event, `None` if there is none: the time first, so that a message is handled
-    /// at the time at which it came. Text, traces and losses go to `sink`.
+    /// Returns the next event, `None` if there is none: time first, so that a message is handled at
+    /// the time at which it came. Text, traces and losses go to `sink`.
     ///
     /// While a frame is half sent, only time is reported: `tx` is not free for a response.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {

@@ -120,6 +120,7 @@ mod parameters;
 mod policy;
 
 use answer::{AnswerBuffer, fill_gap, refuse};
+use memory::runs_once;
 use parameters::{is_parameters, say};
 
 pub use answer::{After, Answer, Incoming, Reply};
@@ -130,8 +131,7 @@ pub use policy::{AllowAll, DenyWrites, Policy};
 
 use super::header::Flaw;
 use super::os::ParametersResponse;
-use super::{Error, Group, Header, Op};
-use crate::cbor::{Item, Reader, keys};
+use super::{Error, Header};
 use crate::line::{Peer, Serve, Service, asynch};
 use crate::shown::shown;
 use crate::time::Span;
@@ -158,38 +158,6 @@ enum Checked<'i, F> {
     Answered(usize),
     /// The handler is to be called.
     Handle { incoming: Incoming<'i>, fingerprint: Option<F> },
-}
-
-/// Group and command as one number, which is compared at once.
-const fn name(group: Group, command: u8) -> u32 {
-    (group.0 as u32) << 8 | command as u32
-}
-
-/// Returns `true` if a request must not run twice: see [Repeats](self#repeats).
-fn runs_once(incoming: &Incoming<'_>) -> bool {
-    // Called for every piece of an upload, so only the header and one key are read.
-    const ECHO: u32 = name(Group::OS, 0);
-    const IMAGE_PIECE: u32 = name(Group::IMAGE, 1);
-    const FILE_PIECE: u32 = name(Group::FS, 0);
-    match name(incoming.group(), incoming.command()) {
-        _ if incoming.op() == Op::Read => false,
-        ECHO => false,
-        // A piece of an image or a file that is not the next one changes nothing: only the first
-        // one does harm when it runs twice.
-        IMAGE_PIECE | FILE_PIECE => {
-            let mut reader = Reader::new(incoming.payload());
-            // A handler may be able to read a payload that this crate cannot.
-            if cfg!(target_os = "none") {
-                // The function that reads requests is linked anyway. It reads to the end, so damage
-                // after an offset is remembered too, which does no harm.
-                let mut off = [Item::Null];
-                reader.fields(keys!["off"], false, &mut off).is_err() || matches!(off, [Item::Unsigned(0)])
-            } else {
-                matches!(reader.value_of("off"), Err(_) | Ok(Some(Item::Unsigned(0))))
-            }
-        }
-        _ => true,
-    }
 }
 
 impl<H, P: Policy> Server<H, P> {

@@ -9,8 +9,11 @@ mod record;
 pub use answers::Answers;
 pub use peers::PeerAnswers;
 
+use super::answer::Incoming;
+use crate::cbor::{Item, Reader, keys};
 use crate::line::Peer;
 use crate::shown::shown;
+use crate::smp::{Group, Op};
 use crate::time::Span;
 
 /// The result of looking up a received request in a memory.
@@ -90,4 +93,36 @@ impl Memory for () {
     fn tick(&mut self, _: Duration) {}
 
     fn passed(&mut self, _: Span) {}
+}
+
+/// Group and command as one number, which is compared at once.
+const fn name(group: Group, command: u8) -> u32 {
+    (group.0 as u32) << 8 | command as u32
+}
+
+/// Returns `true` if a request must not run twice: see [Repeats](super#repeats).
+pub(super) fn runs_once(incoming: &Incoming<'_>) -> bool {
+    // Called for every piece of an upload, so only the header and one key are read.
+    const ECHO: u32 = name(Group::OS, 0);
+    const IMAGE_PIECE: u32 = name(Group::IMAGE, 1);
+    const FILE_PIECE: u32 = name(Group::FS, 0);
+    match name(incoming.group(), incoming.command()) {
+        _ if incoming.op() == Op::Read => false,
+        ECHO => false,
+        // A piece of an image or a file that is not the next one changes nothing: only the first
+        // one does harm when it runs twice.
+        IMAGE_PIECE | FILE_PIECE => {
+            let mut reader = Reader::new(incoming.payload());
+            // A handler may be able to read a payload that this crate cannot.
+            if cfg!(target_os = "none") {
+                // The function that reads requests is linked anyway. It reads to the end, so damage
+                // after an offset is remembered too, which does no harm.
+                let mut off = [Item::Null];
+                reader.fields(keys!["off"], false, &mut off).is_err() || matches!(off, [Item::Unsigned(0)])
+            } else {
+                matches!(reader.value_of("off"), Err(_) | Ok(Some(Item::Unsigned(0))))
+            }
+        }
+        _ => true,
+    }
 }
