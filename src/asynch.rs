@@ -169,25 +169,32 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub async fn serve<V: Service>(&mut self, service: &mut V) -> Result<V::After, Error<P::Error>> {
         self.line.check(service)?;
         let mut after = V::After::default();
-        let (mut is_looked_at, mut is_late) = (false, false);
+        let mut is_looked_at = false;
         let mut len = loop {
-            let event = if self.line.is_sending() { None } else { self.line.next(&mut self.sink) };
-            match event {
-                Some(Event::Message) => {
+            match if self.line.is_sending() { None } else { self.line.next(&mut self.sink) } {
+                Some(Event::Elapsed(time)) => {
+                    service.passed(time);
+                    // Not before the first look at the port: a server that sends something on each
+                    // tick would never read the port.
+                    if is_looked_at {
+                        break 0;
+                    }
+                }
+                Some(event) => {
+                    // Time is counted first, and with each message: a peer that never pauses would
+                    // stop the service's clock otherwise.
+                    if let Some(time) = self.line.take_elapsed() {
+                        service.passed(time);
+                    }
+                    if let Event::Damaged(damage) = event {
+                        break service.damaged(damage, self.line.tx());
+                    }
                     let peer = self.line.peer();
                     let (message, tx) = self.line.exchange();
                     let (len, then) = service.receive(message, peer, tx).await;
                     after = then;
                     break len;
                 }
-                Some(Event::Damaged(damage)) => break service.damaged(damage, self.line.tx()),
-                // It does not end this call before the first look at the port: a server that sends
-                // something on each tick would never read the port.
-                Some(Event::Elapsed(time)) => {
-                    service.passed(time);
-                    is_late = is_looked_at;
-                }
-                None if is_late => break 0,
                 None => {
                     self.step().await?;
                     is_looked_at = true;
@@ -202,7 +209,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 return Ok(after);
             }
             // The action matters more than the error: see the docs.
-            match self.deliver(len, |time| service.passed(time)).await {
+            match self.deliver(len).await {
                 Err(_) if after != V::After::default() => return Ok(after),
                 sent => sent?,
             }
@@ -222,15 +229,15 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub async fn recv(&mut self, limit: Duration) -> Result<&[u8], Error<P::Error>> {
         self.begin().await?;
         let mut waited = Span::ZERO;
-        while waited < Span::ceil(limit) {
+        loop {
             match self.line.next(&mut self.sink) {
                 Some(Event::Message) => return Ok(self.line.message()),
                 Some(Event::Elapsed(time)) => waited = waited.saturating_add(time),
                 Some(Event::Damaged(_)) => {}
+                None if waited >= Span::ceil(limit) => return Err(Error::TimedOut),
                 None => self.step().await?,
             }
         }
-        Err(Error::TimedOut)
     }
 
     /// Sends one message, without waiting for a response.
@@ -247,7 +254,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error<P::Error>> {
         self.begin().await?;
         let len = self.line.put(message)?;
-        Ok(self.deliver(len, |_| ()).await?)
+        Ok(self.deliver(len).await?)
     }
 
     /// Begins an operation: sends the rest of an interrupted frame, and restarts the clock.
@@ -260,8 +267,9 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         Ok(())
     }
 
-    /// Sends the first `len` bytes of `tx`; gives the time that passes meanwhile to `pass`.
-    async fn deliver(&mut self, len: usize, mut pass: impl FnMut(Span)) -> Result<(), Fault<P::Error>> {
+    /// Sends the first `len` bytes of `tx`. The time that this takes is reported later, since no
+    /// request is handled meanwhile.
+    async fn deliver(&mut self, len: usize) -> Result<(), Fault<P::Error>> {
         self.line.transmit(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
@@ -271,7 +279,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 && let Some(event) = self.line.next(&mut self.sink)
             {
                 if let Event::Elapsed(time) = event {
-                    pass(time);
+                    self.line.put_back(time);
+                    break;
                 }
             }
             self.step().await?;

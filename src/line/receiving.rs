@@ -140,18 +140,12 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         self.tally.failures.count();
     }
 
-    /// Returns the next event, `None` if there is none: time first, so that a message is handled at
-    /// the time at which it came. Text, traces and losses go to `sink`.
+    /// Returns the next event, `None` if there is none: messages and damage first, then the time
+    /// that has passed. Text, traces and losses go to `sink`.
     ///
     /// While a frame is half sent, only time is reported: `tx` is not free for a response.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
-        if !self.elapsed.is_zero() {
-            return Some(Event::Elapsed(core::mem::take(&mut self.elapsed)));
-        }
-        if self.is_begun() {
-            return None;
-        }
-        loop {
+        while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
                 let mut input = self.read.get(unread).unwrap_or_default();
@@ -160,11 +154,11 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 progress
             } else if let Ear::Silent(silence) = self.ear {
                 match self.framing.silent(silence) {
-                    Ok(framing::Progress::More) => return None,
+                    Ok(framing::Progress::More) => break,
                     found => found,
                 }
             } else {
-                return None;
+                break;
             };
             if let Some(event) = note(progress, &self.framing, sink, &mut self.tally)
                 && self.concerns(event)
@@ -172,6 +166,20 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 return Some(event);
             }
         }
+        self.take_elapsed().map(Event::Elapsed)
+    }
+
+    /// Takes the time that has passed, if any has. [`next`](Self::next) reports it when no message
+    /// is left; a server takes it in front of each message, since a peer that never pauses would
+    /// stop its clock otherwise.
+    pub fn take_elapsed(&mut self) -> Option<Span> {
+        let time = core::mem::take(&mut self.elapsed);
+        if time.is_zero() { None } else { Some(time) }
+    }
+
+    /// Puts time back that [`next`](Self::next) has just reported, to be reported again.
+    pub(crate) const fn put_back(&mut self, time: Span) {
+        self.elapsed = time;
     }
 
     /// Returns `true` if the event is to be reported. While a message waits for the line, a

@@ -104,8 +104,8 @@ pub trait Serve {
 
     /// Called when time has passed, whether bytes have come or not.
     ///
-    /// A driver calls it while a response is leaving too, and always before the next message is
-    /// handed out.
+    /// While a response is leaving, a driver does not call it: that time is part of the next call,
+    /// which is made before the next message is handed out.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }

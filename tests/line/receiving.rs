@@ -59,11 +59,14 @@ fn all_time_is_reported_once_whatever_came_in_it() {
 }
 
 #[test]
-fn time_is_reported_in_front_of_the_message_that_came_in_it() {
+fn messages_are_reported_before_the_time_in_which_they_came_which_can_be_taken_first() {
     let mut line = raw();
     round(&mut line, &smp(2, 1), MS);
     let events = [(); 3].map(|()| line.next(&mut ()));
-    assert_eq!(events, [Some(Event::Elapsed(MS.into())), Some(Event::Message), None]);
+    assert_eq!(events, [Some(Event::Message), Some(Event::Elapsed(MS.into())), None]);
+    round(&mut line, &smp(2, 2), MS);
+    assert_eq!((line.next(&mut ()), line.take_elapsed()), (Some(Event::Message), Some(MS.into())));
+    assert_eq!((line.next(&mut ()), line.take_elapsed()), (None, None));
 }
 
 #[test]
