@@ -172,6 +172,8 @@ struct Wire {
     ticks: usize,
     /// Time that the port has not reported yet.
     passed: Duration,
+    /// The time that each read or write of bytes takes.
+    takes: Duration,
 }
 
 impl Wire {
@@ -189,7 +191,13 @@ impl Wire {
             always: None,
             ticks: 0,
             passed: Duration::ZERO,
+            takes: Duration::ZERO,
         }
+    }
+
+    fn takes(mut self, time: Duration) -> Self {
+        self.takes = time;
+        self
     }
 
     fn sizes(mut self, read: usize, write: usize) -> Self {
@@ -240,6 +248,7 @@ impl Wire {
             self.inbox.extend(said);
             return Err(Fault::Tick);
         }
+        self.passed += self.takes;
         for (to, from) in buf.iter_mut().zip(self.inbox.drain(..len)) {
             *to = from;
         }
@@ -250,6 +259,8 @@ impl Wire {
         if let Some(odd) = self.called() {
             return odd;
         }
+        self.passed += self.takes;
+        assert!(self.writes.len() < 100_000, "the driver writes for ever");
         let bytes = &buf[..buf.len().min(self.write_size)];
         self.written.extend_from_slice(bytes);
         self.writes.push(bytes.len());
@@ -374,6 +385,8 @@ struct Toy {
     log: Vec<String>,
     /// Messages to be sent unasked.
     waiting: Vec<Vec<u8>>,
+    /// Sent unasked with each tick.
+    each_tick: Option<Vec<u8>>,
 }
 
 impl Toy {
@@ -418,6 +431,7 @@ impl Serve for Toy {
 
     fn tick(&mut self, elapsed: Duration) {
         self.log.push(format!("tick {}", elapsed.as_micros()));
+        self.waiting.extend(self.each_tick.clone());
     }
 
     fn poll(&mut self, tx: &mut [u8]) -> usize {

@@ -2,8 +2,12 @@
 //! in simulated time.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use anysmp::framing::lrc::Lrc;
+use anysmp::framing::{Encoder, Framing};
+use anysmp::line::{Line, Peer, Run, Turn};
 use anysmp::routine::{Routine, Step};
 use anysmp::s3mp::routine::{Connect, ConnectOutcome, Event, Monitor, MonitorOutcome, Watch};
 use anysmp::s3mp::value::Value;
@@ -354,4 +358,32 @@ fn what_the_slave_could_not_read_is_repeated_before_any_other_command() {
     for pair in asked.chunks(3) {
         assert!(pair.len() < 2 || pair[0] == pair[1], "{asked:?}");
     }
+}
+
+#[test]
+fn a_response_that_comes_in_the_round_that_ends_its_time_is_a_response() {
+    let (mut buffer, mut other, mut memory) = ([0; 256], [0; 256], [0; 1024]);
+    let mut line = Line::new(Lrc::new(&mut buffer), &mut memory[..]).unwrap();
+    let mut slave = Lrc::new(&mut other);
+    let (mut master, mut watches) = (Master::new(Counter::FIRST), [Watch::new(Address(1))]);
+    let mut monitor = Monitor::new(Value::new(NO_BOOT).into(), &mut watches);
+    let (mut run, mut alive) = (Run::new(&mut line), 0);
+    for _ in 0..60 {
+        let turn = run.poll(&mut line, &mut master, &mut monitor, &mut (), |event| {
+            alive += u8::from(matches!(event, Event::Alive(_)));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(turn, Ok(Turn::Wait));
+        let sent = line.pending().to_vec();
+        line.sent(sent.len());
+        if slave.push(&mut &sent[..]).is_ok() && !sent.is_empty() {
+            for message in obey(&BTreeMap::from([(1, 5)]), NO_BOOT, slave.message()) {
+                let mut wire = [0; 64];
+                let len = slave.encode(&message).unwrap().next(&message, &mut wire);
+                assert_eq!(line.received(&wire[..len], Peer(0)), len);
+            }
+        }
+        line.elapsed(Master::TIMEOUT.into());
+    }
+    assert_eq!((alive, line.counters().foreign), (9, 0));
 }

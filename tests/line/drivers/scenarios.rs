@@ -707,6 +707,35 @@ fn an_unasked_message_that_cannot_be_sent_is_an_error_of_serving() {
 }
 
 #[test]
+fn a_server_that_sends_something_on_each_tick_still_reads() {
+    let message = vec![2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    let mut buffers = [[0; 256]; 2];
+    // Each byte that is written takes time, so that time passes while a message leaves.
+    let wire = Wire::new(Mute).sizes(64, 1).takes(TICK);
+    let mut link = link(wire, plain(), &mut buffers);
+    let mut toy = Toy { each_tick: Some(message.clone()), ..Toy::default() };
+    for rounds in 1..=5 {
+        link.port().inbox.extend(framed(&plain(), &message));
+        assert_eq!(wait!(link.serve(&mut toy)), Ok(7));
+        assert_eq!(toy.log.iter().filter(|entry| entry.starts_with("message")).count(), rounds, "{:?}", toy.log);
+    }
+    // Time is reported in front of the message, not between two writes.
+    assert!(toy.log.iter().zip(toy.log.iter().skip(1)).all(|(one, next)| one.starts_with("tick") || next.starts_with("tick")));
+}
+
+#[test]
+fn a_message_that_comes_at_the_end_of_the_time_is_received() {
+    let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
+    for takes in [TICK, TICK * 100] {
+        let mut buffers = [[0; 256]; 2];
+        let wire = Wire::new(Mute).says(&framed(&plain(), &message)).takes(takes);
+        let mut link = link(wire, plain(), &mut buffers);
+        assert_eq!(wait!(link.recv(TICK)), Ok(&message[..]));
+        assert_eq!(wait!(link.recv(TICK)), Err(Error::TimedOut));
+    }
+}
+
+#[test]
 fn a_trace_has_what_is_sent_without_an_answer() {
     let message = [2, 0, 0, 1, 0, 0, 1, 5, 0xA0];
     let mut buffers = [[0; 256]; 2];
