@@ -81,34 +81,29 @@ pub(super) fn decode_quads<const FORM: u8>(symbols: &mut &[u8], out: &mut [u8]) 
 }
 
 /// The form of a host.
-fn decode_octets(symbols: &mut &[u8], out: &mut [u8]) -> usize {
-    let (mut from, mut at) = (0, 0);
+fn decode_octets(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
+    let (before, mut from) = (room.len(), 0);
     // Two groups at once while the output has room for the eight bytes of one store, of which six
     // count.
     for octet in symbols.chunks_exact(8) {
-        let (Some(place), [s, t, u, v, w, x, y, z]) = (out.get_mut(at..).and_then(<[u8]>::first_chunk_mut), octet)
-        else {
-            break;
-        };
+        let (Some(place), [s, t, u, v, w, x, y, z]) = (room.first_chunk_mut(), octet) else { break };
         let (one, two) = (tables::group([*s, *t, *u, *v]), tables::group([*w, *x, *y, *z]));
         if (one | two) & tables::STRAY != 0 {
             break;
         }
         *place = (u64::from(one) | u64::from(two) << 24).to_le_bytes();
+        room = room.get_mut(6..).unwrap_or_default();
         from += 8;
-        at += 6;
     }
     let mut rest = symbols.get(from..).unwrap_or_default();
-    while let (Some((quad, after)), Some(place)) =
-        (rest.split_first_chunk(), out.get_mut(at..).and_then(<[u8]>::first_chunk_mut))
-    {
+    while let (Some((quad, after)), Some(place)) = (rest.split_first_chunk(), room.first_chunk_mut()) {
         let Some(bytes) = decode(*quad) else { break };
         *place = bytes;
+        room = room.get_mut(3..).unwrap_or_default();
         rest = after;
-        at += 3;
     }
     *symbols = rest;
-    at
+    before.wrapping_sub(room.len())
 }
 
 /// Decodes a padded group at the front of `symbols` if its bytes fill `out` and a line feed follows
@@ -154,8 +149,9 @@ fn decode_each(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
     before.wrapping_sub(room.len())
 }
 
-/// The symbols of a group so far: six bits or [`PADDING`] in a byte each, the last one lowest. The
-/// bytes above them are FF, so bit 31 becomes 0 with the fourth symbol.
+/// The symbols of a group so far: six bits or [`PADDING`] in a byte each, on a host the symbols as
+/// they are, the last one lowest. The bytes above them are FF, so bit 31 becomes 0 with the fourth
+/// symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Group(u32);
@@ -171,22 +167,46 @@ impl Group {
     /// Adds a symbol or padding; returns false if the byte is neither.
     pub(super) fn push<const FORM: u8>(&mut self, byte: u8) -> bool {
         let value = if FORM == SMALL { arithmetic::value(byte) } else { tables::value(byte) };
-        self.0 = self.0 << 8 | u32::from(value);
+        self.0 = self.0 << 8 | u32::from(if FORM == HOST { byte } else { value });
         value & INVALID == 0
     }
 
     /// Returns the bytes, the first one highest, and their number. `None` if padding is misplaced,
     /// or if the bits that belong to no byte are not zero.
-    pub(super) fn bytes(self) -> Option<(u32, usize)> {
-        let count = match self.0 & u32::from_be_bytes([PADDING; 4]) {
+    pub(super) fn bytes<const FORM: u8>(self) -> Option<(u32, usize)> {
+        let values = if FORM == HOST { u32::from_be_bytes(self.0.to_be_bytes().map(tables::value)) } else { self.0 };
+        let count = match values & u32::from_be_bytes([PADDING; 4]) {
             0x0000_0000 => 3,
             0x0000_0040 => 2,
             0x0000_4040 => 1,
             _ => return None,
         };
-        let [w, x, y, z] = (self.0 & 0x3F3F_3F3F).to_be_bytes();
+        let [w, x, y, z] = (values & 0x3F3F_3F3F).to_be_bytes();
         let bits = u32::from(w) << 26 | u32::from(x) << 20 | u32::from(y) << 14 | u32::from(z) << 8;
         (bits << (8 * count) == 0).then_some((bits, count))
+    }
+
+    /// Returns the group of a host with the symbols that it lacks, and what follows them. `None` if
+    /// fewer than four follow it.
+    pub(super) fn filled(self, symbols: &[u8]) -> Option<([u8; 4], &[u8])> {
+        let missing = self.0.leading_ones();
+        let both = u64::from(self.0) << 32 | u64::from(u32::from_be_bytes(*symbols.first_chunk()?));
+        let [_, _, _, _, quad @ ..] = (both >> (32 - missing)).to_be_bytes();
+        Some((quad, symbols.get(missing as usize / 8..)?))
+    }
+
+    /// Returns the group of a host that a read ends with, `None` if not all of it are up to three
+    /// symbols without padding.
+    pub(super) fn cut(symbols: &[u8]) -> Option<Self> {
+        // `A` has no bits.
+        let (quad, group) = match *symbols {
+            [] => return Some(Self::EMPTY),
+            [w] => ([w, b'A', b'A', b'A'], [0xFF, 0xFF, 0xFF, w]),
+            [w, x] => ([w, x, b'A', b'A'], [0xFF, 0xFF, w, x]),
+            [w, x, y] => ([w, x, y, b'A'], [0xFF, w, x, y]),
+            _ => return None,
+        };
+        (tables::group(quad) & tables::STRAY == 0).then_some(Self(u32::from_be_bytes(group)))
     }
 }
 
@@ -230,17 +250,17 @@ mod tests {
     use super::*;
 
     fn decode_padded(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
-        let (mut group, mut other) = (Group::EMPTY, Group::EMPTY);
-        let [all, others] = [
-            symbols.iter().all(|symbol| group.push::<SMALL>(*symbol)),
-            symbols.iter().all(|symbol| other.push::<FIRMWARE>(*symbol)),
-        ];
-        assert_eq!(all, others);
-        if !all {
+        let [one, two, three] = [padded::<SMALL>(symbols), padded::<FIRMWARE>(symbols), padded::<HOST>(symbols)];
+        assert_eq!((one, one), (two, three));
+        one
+    }
+
+    fn padded<const FORM: u8>(symbols: [u8; 4]) -> Option<([u8; 3], usize)> {
+        let mut group = Group::EMPTY;
+        if !symbols.iter().all(|symbol| group.push::<FORM>(*symbol)) {
             return None;
         }
-        assert_eq!(group, other);
-        let (bits, count) = group.bytes()?;
+        let (bits, count) = group.bytes::<FORM>()?;
         let [a, b, c, _] = bits.to_be_bytes();
         Some(([a, b, c], count))
     }

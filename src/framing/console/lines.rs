@@ -204,16 +204,16 @@ impl<S: Store> Lines<S> {
             return None;
         }
         let group = core::mem::replace(group, Group::EMPTY);
-        self.group(group).map(Step::Failed)
+        self.group::<FORM>(group).map(Step::Failed)
     }
 
     /// Stores a whole group of symbols.
     // Not inlined: when the compiler optimises for size, it would copy this for each state of
     // `push`, 400 bytes in all.
     #[inline(never)]
-    fn group(&mut self, group: Group) -> Option<Error> {
+    fn group<const FORM: u8>(&mut self, group: Group) -> Option<Error> {
         let Packet::Open { have, end, .. } = &mut self.packet else { return None };
-        let Some((bits, count)) = group.bytes() else { return Some(Error::Malformed) };
+        let Some((bits, count)) = group.bytes::<FORM>() else { return Some(Error::Malformed) };
         // Padding ends the line: more symbols would be damage.
         if count < 3 {
             self.line = Line::End;

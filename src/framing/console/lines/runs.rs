@@ -15,6 +15,8 @@ impl<S: Store> Lines<S> {
     pub(super) fn runs(&mut self, input: &mut &[u8]) -> Step {
         if self.line == Line::Outside && !self.is_open() {
             self.start(input);
+        } else {
+            self.fill(input);
         }
         while let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet) {
             // A local copy stays in registers.
@@ -40,6 +42,11 @@ impl<S: Store> Lines<S> {
                         continue;
                     }
                 }
+                // The end of a read usually cuts a group, which the next one completes.
+                if let Some(cut) = Group::cut(rest) {
+                    (*group, *input) = (cut, &[]);
+                    return Step::More;
+                }
             }
             // This loop also reads the group that begins with LEN, which sets `end`.
             let mut with = *group;
@@ -58,21 +65,28 @@ impl<S: Store> Lines<S> {
                 return Step::More;
             }
             *group = Group::EMPTY;
-            // The end of a read usually cuts a group, which is put together here; most have three
-            // bytes.
-            if *have >= LEN
-                && let (Some((bits, 3)), Some(place)) = (with.bytes(), self.store.room(*have, *end).first_chunk_mut())
-            {
-                let [a, b, c, _] = bits.to_be_bytes();
-                *place = [a, b, c];
-                *have = have.wrapping_add(3);
-                continue;
-            }
-            if let Some(error) = self.group(with) {
+            if let Some(error) = self.group::<HOST>(with) {
                 return self.fail(error);
             }
         }
         Step::More
+    }
+
+    /// Completes the group that the last read cut, if it has no padding and four bytes are there;
+    /// any other one is left to the loop.
+    #[inline(always)]
+    fn fill(&mut self, input: &mut &[u8]) {
+        if let (Line::Symbols, Packet::Open { have, end, group }) = (self.line, &mut self.packet)
+            && *group != Group::EMPTY
+            && *have >= LEN
+            && let Some((quad, after)) = group.filled(input)
+            && let Some(bytes) = base64::decode(quad)
+            && let Some(place) = self.store.room(*have, *end).first_chunk_mut()
+        {
+            *place = bytes;
+            *have = have.wrapping_add(bytes.len());
+            (*group, *input) = (Group::EMPTY, after);
+        }
     }
 
     /// Begins a packet whose first line is at the front of `input`, with the group of LEN.
