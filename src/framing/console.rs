@@ -38,8 +38,8 @@
 //! Whole groups of symbols that lie in one run of input or output are converted directly, through
 //! tables. Everything else (cut or padded groups, damage) goes byte by byte. With the feature
 //! `small` everything goes byte by byte, and comparisons replace the tables: two thirds of the
-//! flash, for three to four times the instructions on a Cortex-M3 and seven to ten times on a host.
-//! The results are the same.
+//! flash, for three to four and a half times the instructions on a Cortex-M3 and seven to eleven
+//! times on a host. The results are the same.
 //!
 //! # Text
 //!
