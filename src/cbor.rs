@@ -63,7 +63,11 @@ mod level;
 mod list;
 mod reader;
 mod string;
+#[cfg(all(test, target_pointer_width = "64"))]
+mod twins;
 mod value;
+#[cfg(target_pointer_width = "64")]
+mod width;
 #[cfg(test)]
 pub(crate) mod work;
 mod writer;

@@ -113,6 +113,9 @@ pub use client::{Client, Dynamic, Pending};
 pub use error::Error;
 pub use group::{enumeration, fs, image, legacy, os, settings, shell, stat, transport, zephyr};
 pub use header::{Group, Header, HeaderError, Op, Version};
+#[cfg(target_pointer_width = "64")]
+#[doc(hidden)] // Named by `payload!`.
+pub use payload::decode_response;
 pub use payload::{Decode, Empty, Encode};
 pub use recovery::Recovery;
 pub use server::Server;
@@ -151,9 +154,6 @@ pub trait Request: Encode {
     /// [`client::Error::Remote`] if the server refused, [`client::Error::Malformed`] if the payload
     /// is not a response of the command.
     fn response(payload: &[u8]) -> Result<Self::Response<'_>, client::Error> {
-        match Error::find(payload)? {
-            Some(error) => Err(client::Error::Remote(error)),
-            None => Ok(Self::Response::decode(payload)?),
-        }
+        Self::Response::decode_response(payload)
     }
 }

@@ -8,7 +8,7 @@ use crate::shown::shown;
 /// A list of `&str` would take seven more bytes per key on a 32-bit target, and a key is compared
 /// or written together with its head.
 #[derive(Clone, Copy)]
-pub struct Keys(&'static [u8], #[cfg(all(target_pointer_width = "64", not(feature = "small")))] &'static [Front]);
+pub struct Keys(&'static [u8], #[cfg(target_pointer_width = "64")] &'static [Front]);
 
 shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 
@@ -17,17 +17,55 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(
-    all(any(not(target_pointer_width = "64"), feature = "small"), not(feature = "defmt")),
+    all(not(target_pointer_width = "64"), not(feature = "defmt")),
     expect(dead_code, reason = "firmware, in which flash counts, goes without")
 )]
 pub struct Front {
-    /// The first bytes, the last one highest.
+    /// The first bytes, the first one lowest.
     bytes: u64,
-    /// The number of bits that a short key leaves unused in the register.
-    unused: u8,
+    /// The bits of the register that a key as short as this one has.
+    mask: u64,
+    /// The last bytes, of a longer key.
+    last: u64,
     len: u8,
-    /// The position of the key among the encoded keys.
-    at: u16,
+}
+
+#[cfg(target_pointer_width = "64")]
+impl Front {
+    /// Returns the input after the key at index `place`; `None` if another key is at the front of
+    /// `input`, or this one not encoded in the usual way, or if `input` is shorter than a register.
+    #[inline(always)]
+    pub(super) fn expected<'b>(fronts: &[Self], place: usize, input: &'b [u8]) -> Option<&'b [u8]> {
+        let bytes = u64::from_le_bytes(*input.first_chunk()?);
+        let front = fronts.get(place)?;
+        if (bytes ^ front.bytes) & front.mask == 0 { front.behind(input) } else { None }
+    }
+
+    /// Returns the index of the first key whose first bytes `input` has; `usize::MAX` if there is
+    /// none.
+    #[inline(always)]
+    pub(super) fn find(fronts: &[Self], input: &[u8]) -> usize {
+        let Some(bytes) = input.first_chunk() else { return usize::MAX };
+        place_of(fronts, u64::from_le_bytes(*bytes))
+    }
+
+    /// Returns the input after this key, whose first bytes it has; `None` if another key is there,
+    /// or one too long to be compared here.
+    #[inline(always)]
+    pub(super) fn behind<'b>(&self, input: &'b [u8]) -> Option<&'b [u8]> {
+        let (key, rest) = input.split_at_checked(usize::from(self.len))?;
+        if self.len > 8 && (self.len > 16 || key.last_chunk().is_none_or(|last| u64::from_le_bytes(*last) != self.last))
+        {
+            return None;
+        }
+        Some(rest)
+    }
+}
+
+#[cfg(target_pointer_width = "64")]
+#[inline(always)]
+fn place_of(fronts: &[Front], bytes: u64) -> usize {
+    fronts.iter().position(|front| (bytes ^ front.bytes) & front.mask == 0).unwrap_or(usize::MAX)
 }
 
 impl Keys {
@@ -45,7 +83,7 @@ impl Keys {
         let _ = fronts;
         Self(
             encoded,
-            #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
+            #[cfg(target_pointer_width = "64")]
             fronts,
         )
     }
@@ -88,6 +126,19 @@ impl Keys {
         encoded
     }
 
+    /// Returns true if one of the keys is also one of a refusal.
+    #[doc(hidden)] // For `payload!`, at compile time.
+    #[must_use]
+    pub const fn has_refusal(mut keys: &[&str]) -> bool {
+        while let [key, rest @ ..] = keys {
+            if let b"rc" | b"err" | b"ret" = key.as_bytes() {
+                return true;
+            }
+            keys = rest;
+        }
+        false
+    }
+
     /// The fronts of `N` keys, by which a host finds most of them.
     #[expect(
         clippy::indexing_slicing,
@@ -97,52 +148,29 @@ impl Keys {
     #[doc(hidden)] // For `keys!`, in the compiler: it panics if `N` is not the number of keys.
     #[must_use]
     pub const fn fronts<const N: usize>(encoded: &[u8]) -> [Front; N] {
-        let (mut fronts, mut at, mut place) = ([Front { bytes: 0, unused: 0, len: 0, at: 0 }; N], 0, 0);
+        let mut fronts = [Front { bytes: 0, mask: 0, last: 0, len: 0 }; N];
+        let (mut at, mut place) = (0, 0);
         while place < N {
             let len = 1 + (encoded[at] ^ Self::HEAD) as usize;
-            let (mut bytes, mut byte) = (0, 0);
-            while byte < len && byte < size_of::<u64>() {
-                bytes = bytes >> 8 | (encoded[at + byte] as u64) << 56;
+            let (mut front, mut byte) = (Front { bytes: 0, mask: 0, last: 0, len: len as u8 }, 0);
+            while byte < len {
+                if byte < size_of::<u64>() {
+                    front.bytes |= (encoded[at + byte] as u64) << (8 * byte);
+                    front.mask |= 0xFF << (8 * byte);
+                }
+                front.last = front.last >> 8 | (encoded[at + byte] as u64) << 56;
                 byte += 1;
             }
-            let unused = u64::BITS as u8 - 8 * byte as u8;
-            fronts[place] = Front { bytes, unused, len: len as u8, at: at as u16 };
+            fronts[place] = front;
             (at, place) = (at + len, place + 1);
         }
         fronts
     }
 
-    /// Returns the index of the key at the front of `input`, and the input after it. The key at
-    /// `next` is compared first. `None` if the key is unknown or not encoded in the usual way, or
-    /// if `input` is shorter than a register.
-    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
-    #[inline(always)]
-    pub(super) fn place_of(self, input: &[u8], next: usize) -> Option<(usize, &[u8])> {
-        let bytes = u64::from_le_bytes(*input.first_chunk()?);
-        if let Some(front) = self.1.get(next)
-            && let Some(rest) = self.after(front, bytes, input)
-        {
-            return Some((next, rest));
-        }
-        self.1.iter().enumerate().find_map(|(place, front)| Some((place, self.after(front, bytes, input)?)))
-    }
-
-    /// Returns the input after the key of `front`; `None` if `input` begins with another key.
-    /// `bytes` are its first eight bytes.
-    #[cfg(all(target_pointer_width = "64", not(feature = "small")))]
-    #[inline(always)]
-    fn after<'b>(self, front: &Front, bytes: u64, input: &'b [u8]) -> Option<&'b [u8]> {
-        if bytes << (front.unused & 63) != front.bytes {
-            return None;
-        }
-        let (len, at) = (usize::from(front.len), usize::from(front.at));
-        let (key, rest) = input.split_at_checked(len)?;
-        (len <= size_of::<u64>() || self.0.get(at..at.wrapping_add(len)) == Some(key)).then_some(rest)
-    }
-
-    /// The remaining keys, one after the other.
-    pub(super) const fn encoded(self) -> &'static [u8] {
-        self.0
+    /// The fronts of the keys.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) const fn all(self) -> &'static [Front] {
+        self.1
     }
 
     /// Removes the first key and returns it, with its head.
@@ -156,7 +184,7 @@ impl Keys {
 
     /// Removes the first key. Returns `true` and the input after the key if `input` begins with it,
     /// else `false` and the whole input.
-    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
+    #[cfg(any(not(target_pointer_width = "64"), test))]
     #[inline(always)]
     pub(super) fn take_from<'b>(&mut self, input: &'b [u8]) -> Option<(bool, &'b [u8])> {
         let key = self.take()?;

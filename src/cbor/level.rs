@@ -83,6 +83,12 @@ impl Rest {
         Self(items)
     }
 
+    /// The number of items; the largest of all if only a break ends them.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) const fn left(self) -> usize {
+        self.0
+    }
+
     /// Returns true if another item comes next; else reads the end.
     pub(super) fn more(&mut self, rest: &mut &[u8]) -> Result<bool, Malformed> {
         match *self {

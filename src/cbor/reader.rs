@@ -7,9 +7,12 @@ use super::level::Rest;
 use super::string::{Bytes, Chunks, Text};
 use crate::shown::shown;
 
-#[cfg(all(target_pointer_width = "64", not(feature = "small")))]
-mod fields;
+// The reader of structs has two forms, by the width of a register; tests compare them.
+#[cfg(any(not(target_pointer_width = "64"), test))]
+mod narrow;
 mod skip;
+#[cfg(target_pointer_width = "64")]
+mod wide;
 
 /// The maximum nesting of values, the map of the payload included.
 pub const DEPTH: usize = 8;
@@ -172,25 +175,6 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Skips a key that is encoded in the usual way, if it is a known one: most likely the first of
-    /// `after`, else a later one of them, else any of `keys`. Leaves the keys after it in `after`
-    /// and its index in `place`.
-    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
-    #[inline(always)]
-    fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
-        for _ in 0..2 {
-            while let Some((key, rest)) = after.take_from(self.rest) {
-                if key {
-                    self.rest = rest;
-                    return true;
-                }
-                *place = place.wrapping_add(1);
-            }
-            (*after, *place) = (keys, 0);
-        }
-        false
-    }
-
     /// Returns the bytes that were read since the cursor was at `start`.
     pub(super) fn since(&self, start: &'b [u8]) -> &'b [u8] {
         start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
@@ -291,8 +275,23 @@ impl<'b> Reader<'b> {
     ///
     /// [`Malformed`] if the next item is not a map, a key is not text, or a key comes again.
     pub fn fields(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<(), Malformed> {
-        self.rest = self.without_fields(keys, once, values)?;
-        Ok(())
+        self.fields_beside(keys, once, values).map(|_| ())
+    }
+
+    /// Does the work of `fields`. Returns true if the map may have had other keys, which firmware
+    /// does not ask and a request need not know.
+    #[doc(hidden)] // For `payload!`.
+    #[inline(always)]
+    pub fn fields_beside(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<bool, Malformed> {
+        #[cfg(target_pointer_width = "64")]
+        let (rest, others) = {
+            let mut others = once;
+            (self.wide_fields(keys, (!once).then_some(&mut others), values)?, others)
+        };
+        #[cfg(not(target_pointer_width = "64"))]
+        let (rest, others) = (self.narrow_fields(keys, once, values)?, true);
+        self.rest = rest;
+        Ok(others)
     }
 
     /// Reads a map as far as the value of one of its keys, and returns the value: the first one if
@@ -311,46 +310,6 @@ impl<'b> Reader<'b> {
             self.skip()?;
         }
         Ok(None)
-    }
-
-    /// Does the work of [`fields`](Self::fields); returns the rest of the payload. The cursor is
-    /// passed by value: a decoder of a whole payload then does not keep it in memory.
-    // One copy: 100 bytes in a server with image list and upload, 240 in one of all groups, at
-    // `opt-level = "s"`.
-    #[cfg(any(not(target_pointer_width = "64"), feature = "small"))]
-    #[inline(never)]
-    fn without_fields(self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<&'b [u8], Malformed> {
-        let mut reader = self;
-        let mut entries = reader.entries()?;
-        // The keys after the last one read, the index of the first of them, and one bit for each
-        // key that has come.
-        let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
-        while entries.more(&mut reader)? {
-            let (mut after, mut place) = (expected, next);
-            if cfg!(any(feature = "small", target_pointer_width = "64"))
-                || !reader.take_known(keys, &mut after, &mut place)
-            {
-                let mut key = Item::Null;
-                reader.item_to(&mut key)?;
-                // SMP has only text keys: skipping a key of another type could hide what a request
-                // asks for.
-                let Item::Text(key) = &key else { return Err(Malformed) };
-                after = keys;
-                place = after.find(|known| key.as_bytes().equals(known));
-            }
-            match values.get_mut(place) {
-                Some(value) if seen >> (place & 31) & 1 == 0 => {
-                    reader.item_to(value)?;
-                    // A struct has at most 22 keys, so 32 bits suffice.
-                    seen |= 1 << (place & 31);
-                    (expected, next) = (after, place.wrapping_add(1));
-                }
-                // Which of the two was meant is unknown, and a request must not be guessed.
-                Some(_) if once => return Err(Malformed),
-                _ => reader.skip()?,
-            }
-        }
-        Ok(reader.rest)
     }
 }
 

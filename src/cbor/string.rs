@@ -87,7 +87,7 @@ impl<'b> Chunks<'b> {
 
     /// Returns true if the content is `other`.
     pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
-        if cfg!(not(any(feature = "small", target_os = "none")))
+        if cfg!(target_pointer_width = "64")
             && let Form::Whole(bytes) = self.0
         {
             // A single comparison of slices is faster than a loop over one piece.

@@ -1,6 +1,8 @@
 //! Conversion between items and values, and the fields of structs.
 
 use super::head::{BYTES, TEXT};
+#[cfg(target_pointer_width = "64")]
+use super::head::{MAP, UNSIGNED};
 use super::keys::Keys;
 use super::reader::{Item, Reader};
 use super::string::{Bytes, Chunks, Text};
@@ -43,12 +45,27 @@ pub trait Value<'b>: Sized {
         Self::of(reader.item()?)
     }
 
+    /// Does the work of `read`, and sets `others` if a map may have keys that are not the value's,
+    /// or that are also those of a refusal.
+    #[doc(hidden)] // For `payload!`, on a host.
+    fn read_beside(reader: &mut Reader<'b>, others: &mut bool) -> Result<Self, Malformed> {
+        *others = true;
+        Self::read(reader)
+    }
+
     /// Writes the value.
     ///
     /// # Errors
     ///
     /// We: [`BufferFull`] if it does not fit.
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull>;
+
+    /// Writes a key and the value. The writer remembers an error.
+    #[cfg(target_pointer_width = "64")]
+    #[doc(hidden)] // For `Fields`.
+    fn write_entry(&self, key: &[u8], writer: &mut Writer<'_>) {
+        let _ = writer.raw(key).and_then(|()| self.write(writer));
+    }
 
     /// Returns true if the key is left out when the value is written.
     fn is_missing(&self) -> bool {
@@ -68,6 +85,13 @@ macro_rules! unsigned {
 
             fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
                 writer.unsigned(u64::from(*self))
+            }
+
+            // Small enough to be inlined, where most of it is known.
+            #[cfg(target_pointer_width = "64")]
+            #[inline(always)]
+            fn write_entry(&self, key: &[u8], writer: &mut Writer<'_>) {
+                writer.entry(key, UNSIGNED, u64::from(*self));
             }
         }
     )*};
@@ -118,6 +142,14 @@ impl<'b, T: Value<'b>> Value<'b> for Option<T> {
         match self {
             Some(value) => value.write(writer),
             None => Ok(()),
+        }
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    fn write_entry(&self, key: &[u8], writer: &mut Writer<'_>) {
+        if let Some(value) = self {
+            value.write_entry(key, writer);
         }
     }
 
@@ -177,23 +209,28 @@ impl<'b> Writer<'b> {
     // Not inlined in firmware: saves 8 bytes for each kind of answer.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn fields(&mut self, keys: Keys) -> Fields<'_, 'b> {
-        let head = self.open_map();
-        Fields { writer: self, keys, head }
+        #[cfg(target_pointer_width = "64")]
+        return Fields { at: self.leave_head(), writer: self, keys, head: MAP << 5 };
+        #[cfg(not(target_pointer_width = "64"))]
+        Fields { at: self.open_map(), writer: self, keys }
     }
 }
 
 /// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
 ///
 /// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
-// The head counts each key that is written: a field is known to be missing only when its turn
-// comes.
 #[must_use]
 pub struct Fields<'w, 'b> {
-    writer: &'w mut Writer<'b>,
+    pub(super) writer: &'w mut Writer<'b>,
     /// The keys that are still to come.
-    keys: Keys,
-    /// The position of the head of the map.
-    head: usize,
+    pub(super) keys: Keys,
+    /// The position of the head of the map, which counts the keys that are written: a field is
+    /// known to be missing only when its turn comes.
+    pub(super) at: usize,
+    /// The head, which a host writes last. In firmware it is counted in its place, which takes 120
+    /// bytes less (`smp_boot`, thumbv6m).
+    #[cfg(target_pointer_width = "64")]
+    pub(super) head: u8,
 }
 
 shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
@@ -201,7 +238,17 @@ shown!(Fields<'_, '_>, |fields| "Fields({:?})", fields.writer);
 impl Fields<'_, '_> {
     /// Writes the next key and its value; a value that [is missing](Value::is_missing) leaves the
     /// key out. If they do not fit, [`end`](Self::end) reports it.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn field<'v, T: Value<'v>>(&mut self, value: &T) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            let key = self.keys.take().unwrap_or_default();
+            if !value.is_missing() {
+                self.head = self.head.wrapping_add(1);
+                value.write_entry(key, self.writer);
+            }
+        }
+        #[cfg(not(target_pointer_width = "64"))]
         if self.key(value.is_missing()) {
             // The writer remembers an error, and `end` returns it.
             let _ = value.write(self.writer);
@@ -209,12 +256,12 @@ impl Fields<'_, '_> {
     }
 
     /// Writes the next key, unless its value is missing.
-    fn key(&mut self, missing: bool) -> bool {
-        let encoded = self.keys.encoded();
+    #[cfg(any(not(target_pointer_width = "64"), test))]
+    pub(super) fn key(&mut self, missing: bool) -> bool {
         let key = self.keys.take().unwrap_or_default();
         if !missing {
-            self.writer.count_key(self.head);
-            self.writer.key(encoded, key);
+            self.writer.count_key(self.at);
+            let _ = self.writer.raw(key);
         }
         !missing
     }
@@ -224,7 +271,10 @@ impl Fields<'_, '_> {
     /// # Errors
     ///
     /// [`BufferFull`] if any of it did not fit.
+    #[inline(always)]
     pub fn end(self) -> Result<(), BufferFull> {
+        #[cfg(target_pointer_width = "64")]
+        self.writer.write_head(self.at, self.head);
         if self.writer.is_full() { Err(BufferFull) } else { Ok(()) }
     }
 }

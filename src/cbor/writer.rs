@@ -4,6 +4,8 @@
 //! flash than `minicbor`'s encoder, which is the oracle in tests. A [`Writer`] is also a
 //! [`minicbor::encode::Write`], for payloads that derive their encoding.
 
+#[cfg(target_pointer_width = "64")]
+use super::width::encoded;
 use super::{BufferFull, head};
 use crate::bytes::copy;
 use crate::shown::shown;
@@ -20,7 +22,7 @@ const MAP: u8 = head::MAP << 5;
 /// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// The position of the next byte to write.
+    /// The position of the next byte to write, past the end if the head of a map did not fit.
     len: usize,
     state: State,
 }
@@ -57,7 +59,8 @@ impl<'b> Writer<'b> {
     /// In a server's response the header counts too: compare two lengths, not one with zero.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        // A host leaves room for the head of a map before it knows that there is any.
+        if cfg!(target_pointer_width = "64") && self.len > self.out.len() { self.out.len() } else { self.len }
     }
 
     /// Returns true if nothing has been written.
@@ -69,7 +72,7 @@ impl<'b> Writer<'b> {
     /// Returns the bytes written so far, to change them, for example a header that depends on the
     /// payload.
     pub fn written_mut(&mut self) -> &mut [u8] {
-        self.out.get_mut(..self.len).unwrap_or_default()
+        self.out.get_mut(..self.len()).unwrap_or_default()
     }
 
     /// Clears the bytes written so far, and the error of a write that did not fit.
@@ -121,22 +124,6 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a key, which is the front of `encoded`. Up to 7 of the bytes after it may be copied
-    /// too, past the end of the payload.
-    pub(super) fn key(&mut self, encoded: &[u8], key: &[u8]) {
-        // One load and one store, if both sides have as many bytes as a register.
-        if cfg!(target_pointer_width = "64")
-            && let (1..=8, Some(from), Some(to)) =
-                (key.len(), encoded.first_chunk::<8>(), self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut))
-        {
-            *to = *from;
-            self.len = self.len.wrapping_add(key.len());
-            return;
-        }
-        // `is_full` reports an error at the end.
-        let _ = self.raw(key);
-    }
-
     /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         let Some(place) = self.out.get_mut(self.len) else {
@@ -148,35 +135,66 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a first byte and its argument, in the shortest form: two stores for all widths.
+    /// Writes a first byte and its argument, in the shortest form.
+    #[inline(always)]
+    pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+        #[cfg(target_pointer_width = "64")]
+        return match argument {
+            0..=23 => self.byte(major | argument.to_le_bytes()[0]),
+            _ => self.wide_head(major, argument),
+        };
+        #[cfg(not(target_pointer_width = "64"))]
+        self.narrow_head(major, argument)
+    }
+
+    /// Writes a first byte and its argument, which is more than 23.
     #[cfg(target_pointer_width = "64")]
     // One copy, so that its callers are inlined instead.
     #[inline(never)]
-    pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
-        let (code, len) = match argument {
-            0..=23 => (argument.to_le_bytes()[0], 0),
-            24..=0xFF => (24, 1),
-            0x100..=0xFFFF => (25, 2),
-            0x1_0000..=0xFFFF_FFFF => (26, 4),
-            _ => (27, 8),
-        };
-        if len == 0 {
-            return self.byte(major | code);
-        }
-        let first = major | code;
-        let rest = (argument << (64 - 8 * len)).to_be_bytes();
+    fn wide_head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+        let (first, width, bytes) = encoded(major, argument);
         if let Some([place, places @ ..]) = self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut::<9>) {
-            (*place, *places) = (first, rest);
-            self.len = self.len.wrapping_add(len).wrapping_add(1);
+            (*place, *places) = (first, bytes);
+            self.len = self.len.wrapping_add(width).wrapping_add(1);
             return Ok(());
         }
         self.byte(first)?;
-        self.raw(rest.get(..len).unwrap_or_default())
+        self.raw(bytes.get(..width).unwrap_or_default())
+    }
+
+    /// Writes a key, and a first byte and its argument, in the shortest form.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    pub(super) fn entry(&mut self, key: &[u8], major: u8, argument: u64) {
+        // Two stores for a head of any width, where the buffer has the bytes of the widest.
+        if let Some((to, rest)) = self.out.get_mut(self.len..).and_then(|rest| rest.split_at_mut_checked(key.len()))
+            && let Some([place, places @ ..]) = rest.first_chunk_mut::<9>()
+        {
+            let (first, width, bytes) = encoded(major, argument);
+            copy(key, to);
+            (*place, *places) = (first, bytes);
+            self.len = self.len.wrapping_add(key.len()).wrapping_add(1).wrapping_add(width);
+            return;
+        }
+        self.last_entry(key, major, argument);
+    }
+
+    /// Does the work of [`entry`](Self::entry) near the end of the buffer.
+    #[cfg(target_pointer_width = "64")]
+    #[cold]
+    #[inline(never)]
+    fn last_entry(&mut self, key: &[u8], major: u8, argument: u64) {
+        let (first, width, bytes) = encoded(major, argument);
+        // `is_full` reports an error at the end.
+        let _ = self
+            .raw(key)
+            .and_then(|()| self.byte(first))
+            .and_then(|()| self.raw(bytes.get(..width).unwrap_or_default()));
     }
 
     /// Writes a first byte and its argument, in the shortest form.
-    #[cfg(not(target_pointer_width = "64"))]
-    pub(super) fn head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
+    #[cfg(any(not(target_pointer_width = "64"), test))]
+    pub(super) fn narrow_head(&mut self, major: u8, argument: u64) -> Result<(), BufferFull> {
         // 32-bit arithmetic for all but the rare long argument.
         let (code, len) = match u32::try_from(argument) {
             Ok(small @ 0..=23) => {
@@ -282,6 +300,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Starts a map without keys and returns its position, for [`count_key`](Self::count_key).
+    #[cfg(any(not(target_pointer_width = "64"), test))]
     pub(super) fn open_map(&mut self) -> usize {
         let head = self.len;
         // `is_full` reports an error at the end.
@@ -290,9 +309,28 @@ impl<'b> Writer<'b> {
     }
 
     /// Counts one more key of the map at `head`, whose head has one byte.
+    #[cfg(any(not(target_pointer_width = "64"), test))]
     pub(super) fn count_key(&mut self, head: usize) {
         if let Some(head) = self.out.get_mut(head) {
             *head = head.wrapping_add(1);
+        }
+    }
+
+    /// Leaves room for a head of one byte, and returns its position, for
+    /// [`write_head`](Self::write_head), which also finds out whether there is room.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) const fn leave_head(&mut self) -> usize {
+        let at = self.len;
+        self.len = at.wrapping_add(1);
+        at
+    }
+
+    /// Writes a head of one byte.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fn write_head(&mut self, at: usize, head: u8) {
+        match self.out.get_mut(at) {
+            Some(place) => *place = head,
+            None => self.state = State::Cut,
         }
     }
 

@@ -1,6 +1,9 @@
 //! Payloads: anything that can follow a header, and for most commands a CBOR map.
 
+use super::{Error, client};
 use crate::cbor::{BufferFull, Malformed, Writer};
+#[cfg(target_pointer_width = "64")]
+use crate::cbor::{Reader, Value};
 
 /// A payload that can be written. Groups below 64 write CBOR; a vendor's group may write anything.
 pub trait Encode {
@@ -20,6 +23,34 @@ pub trait Decode<'m>: Sized {
     ///
     /// [`Malformed`] if it does not have the form that the command expects.
     fn decode(payload: &'m [u8]) -> Result<Self, Malformed>;
+
+    /// Reads the payload of a response that follows the common rule for `rc`, or its refusal.
+    ///
+    /// # Errors
+    ///
+    /// [`client::Error::Remote`] if the server refused, [`client::Error::Malformed`] if the payload
+    /// does not have the form that the command expects.
+    fn decode_response(payload: &'m [u8]) -> Result<Self, client::Error> {
+        match Error::find(payload)? {
+            Some(error) => Err(client::Error::Remote(error)),
+            None => Ok(Self::decode(payload)?),
+        }
+    }
+}
+
+/// Does the work of [`Decode::decode_response`], and searches for a refusal only if the map has
+/// keys that are not the value's: the search would skip a long list once more.
+#[cfg(target_pointer_width = "64")]
+#[doc(hidden)] // For `payload!`.
+pub fn decode_response<'m, T: Value<'m>>(payload: &'m [u8]) -> Result<T, client::Error> {
+    let mut others = false;
+    let read = T::read_beside(&mut Reader::new(payload), &mut others);
+    if (others || read.is_err())
+        && let Some(error) = Error::find(payload)?
+    {
+        return Err(client::Error::Remote(error));
+    }
+    Ok(read?)
 }
 
 impl<T: Encode + ?Sized> Encode for &T {
@@ -108,8 +139,16 @@ macro_rules! __smp_payload {
             }
 
             fn read(reader: &mut $crate::cbor::Reader<'b>) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
+                Self::read_beside(reader, &mut false)
+            }
+
+            fn read_beside(
+                reader: &mut $crate::cbor::Reader<'b>,
+                others: &mut bool,
+            ) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 let mut values = [$crate::cbor::Item::Null; <[&str]>::len(&[$($key),*])];
-                reader.fields($crate::cbor::keys![$($key),*], $strict, &mut values)?;
+                *others = reader.fields_beside($crate::cbor::keys![$($key),*], $strict, &mut values)?
+                    || const { $crate::cbor::Keys::has_refusal(&[$($key),*]) };
                 // By reference: none of them is copied before it is read.
                 let [$($field),*] = &values;
                 ::core::result::Result::Ok(Self { $($field: $crate::cbor::Value::of(*$field)?,)* })
@@ -149,6 +188,11 @@ macro_rules! __smp_payload {
         impl<'b> $crate::smp::Decode<'b> for $crate::__smp_payload!(# $type $(<$b>)?) {
             fn decode(payload: &'b [u8]) -> ::core::result::Result<Self, $crate::cbor::Malformed> {
                 $crate::cbor::Value::read(&mut $crate::cbor::Reader::new(payload))
+            }
+
+            #[cfg(target_pointer_width = "64")]
+            fn decode_response(payload: &'b [u8]) -> ::core::result::Result<Self, $crate::smp::client::Error> {
+                $crate::smp::decode_response(payload)
             }
         }
     };

@@ -15,6 +15,12 @@ use crate::kit::source::is_test;
 /// Not named, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("Value::is_missing", "the maps of requests call it"),
+    ("Value::read_beside", "every codec of `payload!` reads by it"),
+    ("Value::write_entry", "`Fields::field` calls it, on a host"),
+    ("Reader::fields_beside", "`Reader::fields` calls it"),
+    ("Decode::decode_response", "`Request::response` calls it"),
+    ("payload::decode_response", "`Request::response` calls it, on a host"),
+    ("Keys::has_refusal", "`payload!` has the compiler run it"),
     ("Keys::encode", "`keys!` has the compiler run it"),
     ("Keys::fronts", "`keys!` has the compiler run it"),
     ("Keys::len_of", "`keys!` has the compiler run it"),

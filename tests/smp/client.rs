@@ -327,6 +327,65 @@ fn a_command_with_an_rc_of_its_own_is_not_run_twice_for_it() {
     assert_eq!(client.version(), Version::V2);
 }
 
+/// A response, one with a key of a refusal, and a payload that travels in both directions.
+#[derive(Debug, PartialEq)]
+struct Plain {
+    off: Option<u32>,
+}
+#[derive(Debug, PartialEq)]
+struct Own {
+    off: Option<u32>,
+    rc: Option<i32>,
+}
+#[derive(Debug, PartialEq)]
+struct Both {
+    off: Option<u32>,
+}
+smp::payload!(response Plain { off: "off" });
+smp::payload!(response Own { off: "off", rc: "rc" });
+smp::payload!(request Both { off: "off" });
+
+/// The common rule: first the search for a refusal, then the decoder.
+fn by_the_rule<'m, T: Decode<'m>>(payload: &'m [u8]) -> Result<T, client::Error> {
+    match Error::find(payload)? {
+        Some(error) => Err(client::Error::Remote(error)),
+        None => Ok(T::decode(payload)?),
+    }
+}
+
+#[test]
+fn a_refusal_is_found_whatever_the_response_is_and_wherever_it_stands() {
+    const ENTRIES: [&[u8]; 11] = [
+        b"\x62rc\x00",
+        b"\x62rc\x05",
+        b"\x62rc\xf6",
+        b"\x7f\x61r\x61c\xff\x06",
+        b"\x63err\xa2\x65group\x01\x62rc\x02",
+        b"\x63ret\xa2\x65group\x08\x62rc\x03",
+        b"\x63ret\x07",
+        b"\x63off\x18\x40",
+        b"\x63off\x61x",
+        b"\x63who\x83\x01\xa1\x62rc\x09\x80",
+        b"\x00\x00",
+    ];
+    let (mut random, mut refusals, mut values) = (Random::new(7), 0, 0);
+    for _ in 0..20_000 {
+        let entries = random.below(4);
+        let mut payload = vec![0xA0 | u8::try_from(entries).unwrap()];
+        (0..entries).for_each(|_| payload.extend_from_slice(ENTRIES[random.index(ENTRIES.len())]));
+        if random.below(9) == 0 {
+            payload.pop();
+        }
+        let plain = Plain::decode_response(&payload);
+        refusals += usize::from(matches!(plain, Err(client::Error::Remote(_))));
+        values += usize::from(plain.is_ok());
+        assert_eq!(plain, by_the_rule(&payload), "{payload:02x?}");
+        assert_eq!(Own::decode_response(&payload), by_the_rule(&payload), "{payload:02x?}");
+        assert_eq!(Both::decode_response(&payload), by_the_rule(&payload), "{payload:02x?}");
+    }
+    assert!(refusals > 2_000 && values > 2_000, "{refusals} refusals, {values} values");
+}
+
 #[test]
 fn slow_commands_are_given_more_time_and_never_less_than_the_client_has() {
     let mut tx = [0; 64];

@@ -1,9 +1,11 @@
 //! Reads the fields of a struct on a host. One function handles the usual encodings with its cursor
 //! in registers; for everything else it calls others.
 
-use super::{Item, Keys, Reader};
+use super::{Item, Items, Keys, Reader};
 use crate::cbor::Malformed;
-use crate::cbor::head::{BYTES, TEXT, UNSIGNED, length};
+use crate::cbor::head::{self, BYTES, TEXT, UNSIGNED, length};
+use crate::cbor::keys::Front;
+use crate::cbor::level::Rest;
 use crate::cbor::string::{Bytes, Chunks, Text};
 
 /// The first bytes of empty text, and of the longest text whose length is part of that byte.
@@ -15,49 +17,78 @@ impl<'b> Reader<'b> {
     // One copy for all structs: inlined into each decoder, it would keep the rest from being
     // inlined there and lengthen the compile time.
     #[inline(never)]
-    pub(super) fn without_fields(
+    pub(in crate::cbor) fn wide_fields(
         mut self,
         keys: Keys,
-        once: bool,
+        mut others: Option<&mut bool>,
         values: &mut [Item<'b>],
     ) -> Result<&'b [u8], Malformed> {
-        let mut entries = self.entries()?;
+        let Items(entries) = self.entries()?;
+        // As many as the keys, so that one test of an index is one for both.
+        let len = keys.all().len().min(values.len());
+        let (Some(fronts), Some(values)) = (keys.all().get(..len), values.get_mut(..len)) else {
+            return Err(Malformed);
+        };
+        // The entries that are left, of which a map up to a break never runs out.
+        let mut left = entries.left();
         // The index after that of the last key, and one bit for each key that has come.
         let (mut rest, mut next, mut seen) = (self.rest, 0, 0_u32);
-        loop {
-            let mut reader = Self { rest };
-            if !entries.more(&mut reader)? {
-                return Ok(reader.rest);
-            }
-            rest = reader.rest;
-            let (place, value) = match keys.place_of(rest, next) {
-                Some(found) => found,
-                None => match unknown(rest) {
-                    Some(value) => (usize::MAX, value),
-                    None => reader.other_key(keys)?,
-                },
-            };
-            match values.get_mut(place) {
-                Some(item) if seen >> (place & 31) & 1 == 0 => {
-                    rest = match usual(value, item) {
-                        Some(after) => after,
-                        None => Self { rest: value }.other_item(item)?,
-                    };
-                    // A struct has at most 22 keys, so 32 bits suffice.
-                    seen |= 1 << (place & 31);
-                    next = place.wrapping_add(1);
+        while left > 0 {
+            left = left.wrapping_sub(1);
+            let mut place = next;
+            let value = match Front::expected(fronts, place, rest) {
+                Some(value) => value,
+                None if entries == Rest::UNTIL_BREAK && head::at_break(rest) => {
+                    return Ok(rest.get(1..).unwrap_or_default());
                 }
+                None => {
+                    place = Front::find(fronts, rest);
+                    match fronts.get(place).and_then(|front| front.behind(rest)) {
+                        Some(value) => value,
+                        None => {
+                            let after;
+                            (place, after) = Self { rest }.other_key(keys, place)?;
+                            after
+                        }
+                    }
+                }
+            };
+            let Some(item) = values.get_mut(place) else {
+                if let Some(others) = &mut others {
+                    **others = true;
+                }
+                rest = Self { rest: value }.skipped()?;
+                continue;
+            };
+            // A struct has at most 22 keys, so 32 bits suffice.
+            let before = seen;
+            seen |= 1 << (place & 31);
+            if seen == before {
                 // Which of the two was meant is unknown, and a request must not be guessed.
-                Some(_) if once => return Err(Malformed),
-                _ => rest = Self { rest: value }.skipped()?,
+                if others.is_none() {
+                    return Err(Malformed);
+                }
+                rest = Self { rest: value }.skipped()?;
+                continue;
             }
+            rest = match usual(value, item) {
+                Some(after) => after,
+                None => Self { rest: value }.other_item(item)?,
+            };
+            next = place.wrapping_add(1);
         }
+        Ok(rest)
     }
 
     /// Reads a key that is unknown, encoded in an unusual way, or near the end; returns its index,
     /// and the payload after it.
     #[inline(never)]
-    fn other_key(mut self, mut keys: Keys) -> Result<(usize, &'b [u8]), Malformed> {
+    fn other_key(mut self, mut keys: Keys, place: usize) -> Result<(usize, &'b [u8]), Malformed> {
+        if place == usize::MAX
+            && let Some(value) = unknown(self.rest)
+        {
+            return Ok((place, value));
+        }
         // SMP has only text keys: skipping a key of another type could hide what a request asks
         // for.
         let Item::Text(key) = self.item()? else { return Err(Malformed) };
@@ -85,7 +116,9 @@ fn unknown(rest: &[u8]) -> Option<&[u8]> {
 fn usual<'b>(rest: &'b [u8], item: &mut Item<'b>) -> Option<&'b [u8]> {
     let (initial, mut rest) = rest.split_first()?;
     let mut argument = u64::from(initial & 0x1F);
-    if let 0xF4 | 0xF5 = *initial {
+    if let 0..=23 = *initial {
+        *item = Item::Unsigned(argument);
+    } else if let 0xF4 | 0xF5 = *initial {
         *item = Item::Boolean(*initial == 0xF5);
     } else {
         match argument {

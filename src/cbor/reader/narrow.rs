@@ -1,0 +1,64 @@
+//! Reads the fields of a struct in firmware, where flash counts.
+
+use super::{Item, Keys, Reader};
+use crate::cbor::Malformed;
+
+impl<'b> Reader<'b> {
+    /// Does the work of [`fields`](Self::fields); returns the rest of the payload. The cursor is
+    /// passed by value: a decoder of a whole payload then does not keep it in memory.
+    #[inline(never)]
+    pub(in crate::cbor) fn narrow_fields(
+        self,
+        keys: Keys,
+        once: bool,
+        values: &mut [Item<'b>],
+    ) -> Result<&'b [u8], Malformed> {
+        let mut reader = self;
+        let mut entries = reader.entries()?;
+        // The keys after the last one read, the index of the first of them, and one bit for each
+        // key that has come.
+        let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
+        while entries.more(&mut reader)? {
+            let (mut after, mut place) = (expected, next);
+            if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
+                let mut key = Item::Null;
+                reader.item_to(&mut key)?;
+                // SMP has only text keys: skipping a key of another type could hide what a request
+                // asks for.
+                let Item::Text(key) = &key else { return Err(Malformed) };
+                after = keys;
+                place = after.find(|known| key.as_bytes().equals(known));
+            }
+            match values.get_mut(place) {
+                Some(value) if seen >> (place & 31) & 1 == 0 => {
+                    reader.item_to(value)?;
+                    // A struct has at most 22 keys, so 32 bits suffice.
+                    seen |= 1 << (place & 31);
+                    (expected, next) = (after, place.wrapping_add(1));
+                }
+                // Which of the two was meant is unknown, and a request must not be guessed.
+                Some(_) if once => return Err(Malformed),
+                _ => reader.skip()?,
+            }
+        }
+        Ok(reader.rest)
+    }
+
+    /// Skips a key that is encoded in the usual way, if it is a known one: most likely the first of
+    /// `after`, else a later one of them, else any of `keys`. Leaves the keys after it in `after`
+    /// and its index in `place`.
+    #[inline(always)]
+    fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
+        for _ in 0..2 {
+            while let Some((key, rest)) = after.take_from(self.rest) {
+                if key {
+                    self.rest = rest;
+                    return true;
+                }
+                *place = place.wrapping_add(1);
+            }
+            (*after, *place) = (keys, 0);
+        }
+        false
+    }
+}
