@@ -3,6 +3,7 @@
 
 use super::{Decode, Error, image, os};
 use crate::cbor::work::heads;
+use std::vec::Vec;
 
 /// Returns the number of heads that are read to decode and walk a payload.
 fn cost(payload: &[u8]) -> u64 {
@@ -44,6 +45,28 @@ fn the_work_for_a_payload_grows_no_faster_than_its_length() {
         assert!(short > 0 && short <= 16 * SHORT as u64, "{short} heads in {SHORT} bytes of {unit:02x?}");
         let long = cost(32 * SHORT);
         assert!(long <= 33 * short, "{short} heads, then {long} in 32 times the length of {unit:02x?}");
+    }
+}
+
+#[test]
+fn the_work_for_details_grows_with_what_is_asked_and_what_is_served_but_not_with_their_product() {
+    use super::server::{AllowAll, Incoming, Reply, serve};
+    use super::{Client, enumeration};
+
+    let cost = |asked: usize, served: u16| {
+        let served: Vec<_> = (0..served).map(enumeration::Detail::new).collect();
+        let handler = |incoming: &Incoming<'_>, reply: Reply<'_>| enumeration::dispatch(&served, incoming, reply);
+        let groups = std::vec![u16::MAX; asked];
+        let details = enumeration::Details { groups: Some(groups[..].into()) };
+        let (mut message, mut tx) = (std::vec![0; 60_000], std::vec![0; 60_000]);
+        let (len, _) = Client::new(0).request(&details, &mut message).unwrap();
+        heads(|| assert!(serve(handler, AllowAll, &message[..len], &mut tx).0 > 8))
+    };
+    for asked in [1, 64, 65, 1_000, 16_000] {
+        for served in [1, 1_000] {
+            let heads = cost(asked, served);
+            assert!(heads <= 4 * asked as u64 + 16, "{heads} heads for {asked} groups of {served}");
+        }
     }
 }
 

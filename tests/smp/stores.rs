@@ -671,6 +671,13 @@ fn the_groups_are_served_from_one_list() {
     details(None, &served);
     details(Some(&[]), &[]);
     details(Some(&[64, 10, 99]), &[served[0], served[2]]);
+    // The last group of the longest request counts, and one more is refused.
+    let mut longest = [99; 65];
+    longest[63] = 64;
+    details(Some(&longest[..64]), &[served[2]]);
+    exchange(&enumeration::Details { groups: Some(longest[..].into()) }, 100, handler, |_, response| {
+        assert_eq!(response, remote(error::enumeration::TOO_MANY_GROUP_ENTRIES));
+    });
     exchange(&enumeration::Details { groups: None }, 30, handler, |_, response| {
         assert_eq!(response, remote(Error::TOO_LARGE));
     });

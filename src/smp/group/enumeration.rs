@@ -156,11 +156,15 @@ impl Request for Details<'_> {
     type Response<'m> = DetailsResponse<'m>;
 }
 
+/// The most groups that a request for details may name: they are read once, into memory.
+const MOST: usize = 64;
+
 /// Answers the requests of this group from a list of the groups served; nothing else is needed.
 ///
-/// The time for details grows with the number of groups in the request times `served.len()`. The
-/// longest message bounds the first factor, and you choose the second. A set of the requested
-/// groups would take memory that no other command needs.
+/// A request for the details of more than 64 groups is refused with
+/// [`TOO_MANY_GROUP_ENTRIES`](error::enumeration::TOO_MANY_GROUP_ENTRIES), however often it names
+/// the same one. So the time grows with the request and with `served.len()`, not with their
+/// product.
 ///
 /// ```
 /// use anysmp::smp::enumeration::{self, Detail};
@@ -191,7 +195,13 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
             let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;
             Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
         }),
-        Details::COMMAND => incoming.write(&mut reply, |Details { groups: wanted }| Ok(Chosen { served, wanted })),
+        Details::COMMAND => incoming.write(&mut reply, |Details { groups }| {
+            let mut wanted = heapless::Vec::new();
+            for group in groups.iter().flatten() {
+                wanted.push(group).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
+            }
+            Ok(Chosen { served, wanted: groups.is_some().then_some(wanted) })
+        }),
         _ => Err(Error::NOT_SUPPORTED),
     };
     reply.done(written)
@@ -210,18 +220,22 @@ impl crate::smp::Encode for Numbers<'_> {
 }
 
 /// The requested part of the groups served, as a [`DetailsResponse`].
-struct Chosen<'s, 'w> {
+struct Chosen<'s> {
     served: &'s [Detail<'s>],
-    wanted: Option<cbor::List<'w, u16>>,
+    wanted: Option<heapless::Vec<u16, MOST>>,
 }
 
-impl crate::smp::Encode for Chosen<'_, '_> {
+impl Chosen<'_> {
+    // One copy for both loops.
+    #[inline(never)]
+    fn has(&self, detail: &Detail<'_>) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&detail.group))
+    }
+}
+
+impl crate::smp::Encode for Chosen<'_> {
     fn encode(&self, writer: &mut Writer<'_>) -> Result<(), BufferFull> {
-        let chosen = || {
-            self.served
-                .iter()
-                .filter(|detail| self.wanted.is_none_or(|wanted| wanted.iter().any(|group| group == detail.group)))
-        };
+        let chosen = || self.served.iter().filter(|detail| self.has(detail));
         writer.map(1)?;
         writer.text("groups")?;
         writer.array(chosen().count() as u64)?;
