@@ -85,10 +85,11 @@ impl Position {
         loop {
             if let Self::Group { left, zero } = *self {
                 let wanted = usize::from(left).min(input.len()).min(out.len());
-                let stop = copy(input, out, wanted);
-                *self = match left.checked_sub(u8::try_from(stop).unwrap_or(left)) {
-                    Some(0) | None => Self::Between { zero },
-                    Some(left) => Self::Group { left, zero },
+                // At most `left`.
+                let [moved, ..] = copy(input, out, wanted).to_le_bytes();
+                *self = match left.wrapping_sub(moved) {
+                    0 => Self::Between { zero },
+                    left => Self::Group { left, zero },
                 };
                 if let Self::Group { .. } = self {
                     return match input.split_first() {
@@ -110,7 +111,7 @@ impl Position {
             if *code == 0 {
                 *input = rest;
                 // A zero with no code in front of it ends no data; callers skip empty frames first.
-                return if before == Self::Start { Decoded::Broken } else { Decoded::End };
+                return if matches!(before, Self::Start) { Decoded::Broken } else { Decoded::End };
             }
             // Only now, since the last group of a frame stands for no zero.
             if before == (Self::Between { zero: true }) {

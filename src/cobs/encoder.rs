@@ -1,9 +1,8 @@
 //! Encodes COBS.
 
-use super::words::{FULL, WORD, zero_at, zero_in};
 #[cfg(not(target_os = "none"))]
-use super::words::{copy_to_zero, has_zero};
-use crate::bytes;
+use super::words::has_zero;
+use super::words::{FULL, WORD, copy_to_zero, zero_at, zero_in};
 
 /// The next part that an [`Encoder`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl<const TAIL: usize> Encoder<TAIL> {
         // Counted by the bytes consumed, so that the position stays sane if a shorter body is
         // given.
         self.at = self.at.wrapping_add(left.wrapping_sub(data.len()));
-        room.saturating_sub(free)
+        room.wrapping_sub(free)
     }
 }
 
@@ -66,7 +65,7 @@ impl State {
                     (out, clear) = data.whole_groups(out);
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
                     (*place, *self) = data.open(clear);
-                    out = free;
+                    out = free.get_mut(clear..).unwrap_or_default();
                 }
                 Self::Group { left: 0, zero } => {
                     if zero {
@@ -78,6 +77,7 @@ impl State {
                     0 => return out.len(),
                     count => *self = Self::Group { left: left.wrapping_sub(count), zero },
                 },
+                Self::Last { left: 0 } => return out.len(),
                 Self::Last { left } => match data.copy(left, &mut out) {
                     0 => return out.len(),
                     count => *self = Self::Last { left: left.wrapping_sub(count) },
@@ -96,41 +96,50 @@ struct Data<'m> {
 
 impl Data<'_> {
     const fn len(&self) -> usize {
-        self.body.len().saturating_add(self.tail.len())
-    }
-
-    /// Encodes whole groups of less than a word, as long as body and `out` hold the longest such
-    /// group; returns the rest of `out`. Words are moved whole even if only a part of them is used.
-    #[cfg(target_os = "none")]
-    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
-        // A local copy stays in registers.
-        let mut body = self.body;
-        while let (Some(word), Some((code, room))) = (body.first_chunk::<WORD>(), out.split_first_mut()) {
-            let len = zero_in(*word);
-            let (used, taken) = match (len, room.first_chunk_mut()) {
-                (0, Some(place)) if *word == [0; WORD] => {
-                    // All bytes are zeros: each is an empty group.
-                    *code = 1;
-                    *place = [1; WORD];
-                    (WORD, WORD)
-                }
-                (..WORD, Some(place)) => {
-                    *code = next_code(len);
-                    *place = *word;
-                    (len.wrapping_add(1), len.wrapping_add(1))
-                }
-                _ => break,
-            };
-            body = body.get(used..).unwrap_or_default();
-            out = out.get_mut(taken..).unwrap_or_default();
-        }
-        self.body = body;
-        (out, 0)
+        self.body.len().wrapping_add(self.tail.len())
     }
 
     /// Encodes whole groups, as long as body and `out` hold them; returns the rest of `out`, and
-    /// the number of bytes of the body that are known not to be zero. It may move more bytes than
-    /// the group has.
+    /// the number of bytes of the body that are known not to be zero: they are in `out` already,
+    /// after the place of their code. It may move more bytes than the group has.
+    #[cfg(target_os = "none")]
+    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
+        // A local copy stays in registers.
+        let (mut body, mut clear) = (self.body, 0);
+        while let Some((word, after)) = body.split_first_chunk::<WORD>() {
+            if usize::from_le_bytes(*word) == 0 {
+                // All bytes are zeros: each is an empty group.
+                let Some(place) = out.first_chunk_mut() else { break };
+                *place = [1; WORD];
+                (body, out) = (after, out.get_mut(WORD..).unwrap_or_default());
+                continue;
+            }
+            let len = zero_in(*word);
+            if len < WORD {
+                let Some([code, place @ ..]) = out.first_chunk_mut::<{ 1 + WORD }>() else { break };
+                (*code, *place) = (next_code(len), *word);
+                body = body.get(len.wrapping_add(1)..).unwrap_or_default();
+                out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
+                continue;
+            }
+            let Some((code, room)) = out.split_first_mut() else { break };
+            let len = copy_to_zero(body.get(..FULL).unwrap_or(body), room);
+            // Without a zero the body ends here, and the group may extend into the tail; or `out`
+            // ends.
+            if len == body.len().min(room.len()) {
+                clear = len;
+                break;
+            }
+            *code = next_code(len);
+            // A full group stands for no zero.
+            body = body.get(if len < FULL { len.wrapping_add(1) } else { FULL }..).unwrap_or_default();
+            out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
+        }
+        self.body = body;
+        (out, clear)
+    }
+
+    /// The same with more code: one test for short groups, and one store of code and data.
     #[cfg(not(target_os = "none"))]
     fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
         // A local copy stays in registers.
@@ -168,26 +177,28 @@ impl Data<'_> {
         (out, clear)
     }
 
-    /// Looks ahead for the end of the next group, of which `clear` bytes are known not to be zero;
-    /// returns its code and the state after the code.
-    fn open(&self, clear: usize) -> (u8, State) {
+    /// Looks ahead for the end of the next group, and skips its first `clear` bytes, which are
+    /// known not to be zero; returns its code and the state after them.
+    fn open(&mut self, clear: usize) -> (u8, State) {
         let (body, tail) = (self.body, self.tail);
         let mut len = clear.wrapping_add(zero_at(body.get(clear..FULL.min(body.len())).unwrap_or_default()));
         // Without a zero in the body, the group extends into the tail.
         if len == body.len() {
             let room = FULL.saturating_sub(len);
-            len = len.saturating_add(zero_at(tail.get(..room).unwrap_or(tail)));
+            len = len.wrapping_add(zero_at(tail.get(..room).unwrap_or(tail)));
         }
-        // Never more than 254, so the conversion cannot fail.
-        let left = u8::try_from(len).unwrap_or_default();
+        let is_last = len == self.len();
+        self.body = body.get(clear..).unwrap_or_default();
+        // Never more than 254.
+        let [left, ..] = len.wrapping_sub(clear).to_le_bytes();
         let state = match len {
             // A full group is followed by a code without a zero in between, even at the end of the
             // data.
             FULL => State::Group { left, zero: false },
-            _ if len == self.len() => State::Last { left },
+            _ if is_last => State::Last { left },
             _ => State::Group { left, zero: true },
         };
-        (left.wrapping_add(1), state)
+        (next_code(len), state)
     }
 
     /// Skips one byte.
@@ -199,32 +210,30 @@ impl Data<'_> {
         }
     }
 
-    /// Copies up to `left` bytes; returns the number copied.
+    /// Copies up to `left` bytes; returns the number copied. There is a zero among them only if
+    /// another body is given.
     fn copy(&mut self, left: u8, out: &mut &mut [u8]) -> u8 {
-        let wanted = usize::from(left).min(out.len());
-        let mut done = wanted.min(self.body.len());
-        let (Some((from, body)), Some((to, mut free))) =
-            (self.body.split_at_checked(done), core::mem::take(out).split_at_mut_checked(done))
-        else {
-            return 0;
-        };
-        bytes::copy(from, to);
-        self.body = body;
-        while let (true, [byte, tail @ ..]) = (done < wanted, self.tail) {
-            let Some((place, rest)) = core::mem::take(&mut free).split_first_mut() else { break };
-            *place = *byte;
-            self.tail = tail;
-            free = rest;
-            done = done.saturating_add(1);
+        let (wanted, to) = (usize::from(left), core::mem::take(out));
+        let mut done = copy_to_zero(self.body.get(..wanted).unwrap_or(self.body), to);
+        self.body = self.body.get(done..).unwrap_or_default();
+        let mut free = to.get_mut(done..).unwrap_or_default();
+        if done < wanted {
+            let more = copy_to_zero(self.tail.get(..wanted.wrapping_sub(done)).unwrap_or(self.tail), free);
+            self.tail = self.tail.get(more..).unwrap_or_default();
+            free = free.get_mut(more..).unwrap_or_default();
+            done = done.wrapping_add(more);
         }
         *out = free;
-        u8::try_from(done).unwrap_or(left)
+        // At most `left`.
+        let [done, ..] = done.to_le_bytes();
+        done
     }
 }
 
 /// Returns the code of a group of `len` bytes, at most [`FULL`].
-fn next_code(len: usize) -> u8 {
-    u8::try_from(len).unwrap_or_default().wrapping_add(1)
+const fn next_code(len: usize) -> u8 {
+    let [low, ..] = len.to_le_bytes();
+    low.wrapping_add(1)
 }
 
 impl<const TAIL: usize> core::fmt::Debug for Encoder<TAIL> {

@@ -10,24 +10,33 @@ pub(super) const WORD: usize = size_of::<usize>();
 #[cfg(not(target_os = "none"))]
 const VECTOR: usize = 16;
 
-/// The number of bytes that are tested at once, before single words. A host has vector instructions
-/// for them.
-const BLOCK: usize = if cfg!(target_os = "none") { WORD } else { 32 };
+/// The number of bytes that are tested at once, before single words: two vectors.
+#[cfg(not(target_os = "none"))]
+const BLOCK: usize = 2 * VECTOR;
+
+/// A word whose bytes are all 1.
+const ONES: usize = usize::MAX / 0xFF;
 
 /// Returns the index of the first zero in a word, or the length of a word.
 pub(super) const fn zero_in(word: [u8; WORD]) -> usize {
-    (zeros(word).trailing_zeros() / u8::BITS) as usize
+    let zeros = zeros(word);
+    if cfg!(any(not(target_os = "none"), target_has_atomic = "ptr")) {
+        (zeros.trailing_zeros() / u8::BITS) as usize
+    } else {
+        // A Cortex-M0 has neither atomic operations nor one that counts bits: the highest bits of
+        // the bytes before the first zero are added up instead.
+        let before = zeros.wrapping_sub(1) & !zeros & (ONES << 7);
+        (before >> 7).wrapping_mul(ONES) >> (usize::BITS - u8::BITS)
+    }
 }
 
 /// Returns true if one of the bytes of a word is zero.
-#[cfg(not(target_os = "none"))]
 pub(super) const fn has_zero(word: [u8; WORD]) -> bool {
     zeros(word) != 0
 }
 
 /// Marks the zeros in a word: the highest bit of the first one is set, and none before it.
 const fn zeros(word: [u8; WORD]) -> usize {
-    const ONES: usize = usize::MAX / 0xFF;
     let word = usize::from_le_bytes(word);
     // Subtracting 1 from each byte sets the highest bit of zeros; `!word` leaves out bytes that had
     // it set before.
@@ -35,16 +44,24 @@ const fn zeros(word: [u8; WORD]) -> usize {
 }
 
 /// Returns true if none of the bytes is zero, without a branch per byte.
+#[cfg(not(target_os = "none"))]
 #[inline(always)]
 fn is_clear<const N: usize>(block: &[u8; N]) -> bool {
-    match block.first_chunk() {
-        Some(word) if N == WORD => zeros(*word) == 0,
-        _ => block.iter().fold(true, |clear, byte| clear & (*byte != 0)),
-    }
+    block.iter().fold(true, |clear, byte| clear & (*byte != 0))
 }
 
 /// Returns the index of the first zero, or the length.
+#[cfg(target_os = "none")]
+pub(super) fn zero_at(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())
+}
+
+/// Returns the index of the first zero, or the length.
+#[cfg(not(target_os = "none"))]
 pub(crate) fn zero_at(bytes: &[u8]) -> usize {
+    if bytes.len() < WORD {
+        return bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    }
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     let mut at: usize = 0;
     for block in blocks {
@@ -54,11 +71,9 @@ pub(crate) fn zero_at(bytes: &[u8]) -> usize {
         at = at.wrapping_add(BLOCK);
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    #[cfg(not(target_os = "none"))]
     if let Some(zero) = zero_by_words(rest, bytes.last_chunk()) {
         return at.wrapping_add(zero);
     }
-    // Where a block is a word, one of the next few bytes is a zero.
     at.wrapping_add(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()))
 }
 
@@ -77,21 +92,20 @@ fn zero_by_words(bytes: &[u8], last: Option<&[u8; WORD]>) -> Option<usize> {
 }
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
-/// number of bytes.
+/// number of bytes. Bytes of `to` after them may be overwritten.
 #[cfg(target_os = "none")]
 pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
-    let (blocks, _) = from.as_chunks::<WORD>();
-    let (places, _) = to.as_chunks_mut::<WORD>();
     let mut at = 0_usize;
     // A word is tested and moved while it is in a register.
-    for (place, block) in places.iter_mut().zip(blocks) {
-        if !is_clear(block) {
+    for (place, block) in to.as_chunks_mut::<WORD>().0.iter_mut().zip(from.as_chunks().0) {
+        if has_zero(*block) {
             break;
         }
         *place = *block;
         at = at.wrapping_add(WORD);
     }
-    for (place, byte) in to.iter_mut().zip(from).skip(at) {
+    let (from, to) = (from.get(at..).unwrap_or_default(), to.get_mut(at..).unwrap_or_default());
+    for (place, byte) in to.iter_mut().zip(from) {
         if *byte == 0 {
             break;
         }
