@@ -226,8 +226,6 @@ struct Chosen<'s> {
 }
 
 impl Chosen<'_> {
-    // One copy for both loops.
-    #[inline(never)]
     fn has(&self, detail: &Detail<'_>) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&detail.group))
     }
