@@ -244,16 +244,8 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.line.transmit(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
-            // Messages received before the frame begins are foreign, and may fill the room that the
-            // port needs. Those received after it has left are for the next call.
-            while self.line.is_sending()
-                && let Some(event) = self.line.next(&mut self.sink)
-            {
-                if let Event::Elapsed(time) = event {
-                    self.line.put_back(time);
-                    break;
-                }
-            }
+            // What is received after the frame has left is for the next call.
+            self.line.drop_foreign(&mut self.sink);
             self.step()?;
         }
         if self.line.is_unsent() { Err(Fault::TimedOut) } else { Ok(()) }

@@ -48,7 +48,7 @@
 //!
 //!     fn encode(&self, message: &[u8]) -> Result<ShortEncoder, Error> {
 //!         let len = u8::try_from(message.len()).or(Err(Error::Unsendable))?;
-//!         Ok(ShortEncoder::Len(len))
+//!         Ok(ShortEncoder { len, at: 0 })
 //!     }
 //!
 //!     fn sizes(&self) -> Sizes {
@@ -105,32 +105,21 @@
 //!     }
 //! }
 //!
-//! enum ShortEncoder {
-//!     /// The length comes next.
-//!     Len(u8),
-//!     /// The message comes next, from this position on.
-//!     Message(usize),
+//! struct ShortEncoder {
+//!     len: u8,
+//!     /// The position in the frame.
+//!     at: usize,
 //! }
 //!
 //! impl Encoder for ShortEncoder {
 //!     const MIN_OUT: usize = 1;
 //!
 //!     fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
-//!         match self {
-//!             Self::Len(len) => {
-//!                 let Some(place) = out.first_mut() else { return 0 };
-//!                 *place = *len;
-//!                 *self = Self::Message(0);
-//!                 1
-//!             }
-//!             Self::Message(at) => {
-//!                 let rest = message.get(*at..).unwrap_or_default();
-//!                 let pairs = out.iter_mut().zip(rest);
-//!                 let count = pairs.map(|(place, byte)| *place = *byte).count();
-//!                 *at += count;
-//!                 count
-//!             }
-//!         }
+//!         let rest = core::iter::once(&self.len).chain(message).skip(self.at);
+//!         let pairs = out.iter_mut().zip(rest);
+//!         let count = pairs.map(|(place, byte)| *place = *byte).count();
+//!         self.at += count;
+//!         count
 //!     }
 //! }
 //!
@@ -352,7 +341,7 @@ pub trait Encoder {
     const MIN_OUT: usize;
 
     /// Writes the next bytes of the frame of `message` to the front of `out` and returns their
-    /// number.
+    /// number: as many as fit, since what one call returns may be one write of the port.
     ///
     /// Returns 0 exactly when the frame is complete, if `out` holds at least
     /// [`MIN_OUT`](Self::MIN_OUT) bytes.

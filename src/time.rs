@@ -141,7 +141,8 @@ impl Time for () {
 #[inline(never)]
 const fn divided(mut left: u32, by: u32, bits: u32) -> (u32, u32) {
     let mut quotient: u32 = 0;
-    // Each part is at most what is missing, and most of it.
+    // Each part is at most what is missing, so that nothing becomes negative, and at least half of
+    // it.
     while left >> bits > 0 {
         let part = left >> bits;
         quotient = quotient.wrapping_add(part);

@@ -33,13 +33,13 @@
 //! Markers are found at any position, even in the middle of a line: `06` and `04` are not base64
 //! symbols. Therefore a whole frame is always found, whatever came before it.
 //!
-//! # Two forms
+//! # Three forms
 //!
 //! Whole groups of symbols that lie in one run of input or output are converted directly, through
-//! tables. Everything else (cut or padded groups, damage) goes byte by byte. With the feature
-//! `small` everything goes byte by byte, and comparisons replace the tables: two thirds of the
-//! flash, for three to four and a half times the instructions on a Cortex-M3 and seven to eleven
-//! times on a host. The results are the same.
+//! tables, which are larger on a host. Everything else (cut or padded groups, damage) goes byte by
+//! byte. With the feature `small` everything goes byte by byte, and comparisons replace the tables:
+//! two thirds of the flash, for three to four and a half times the instructions on a Cortex-M3 and
+//! seven to eleven times on a host. The results are the same.
 //!
 //! # Text
 //!

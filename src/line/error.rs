@@ -141,6 +141,7 @@ impl<P, E> From<Fault<P>> for Error<P, E> {
 /// sent.
 impl<P> From<Error> for Fault<P> {
     fn from(error: Error) -> Self {
+        debug_assert!(error != Error::Busy, "a driver sends one message after the other");
         if let Error::BufferFull = error { Self::BufferFull } else { Self::Unsendable }
     }
 }

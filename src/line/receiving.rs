@@ -145,6 +145,27 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     ///
     /// While a frame is half sent, only time is reported: `tx` is not free for a response.
     pub fn next<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
+        self.arrived(sink).or_else(|| self.take_elapsed().map(Event::Elapsed))
+    }
+
+    /// Takes the time that has passed, if any has. [`next`](Self::next) reports it when no message
+    /// is left; a server takes it in front of each message, since a peer that never pauses would
+    /// stop its clock otherwise.
+    pub fn take_elapsed(&mut self) -> Option<Span> {
+        let time = core::mem::take(&mut self.elapsed);
+        if time.is_zero() { None } else { Some(time) }
+    }
+
+    /// Drops what has arrived while a message leaves: a message that was received before is
+    /// foreign, and may fill the room that the port needs. Time is reported later.
+    pub(crate) fn drop_foreign<S: Sink + ?Sized>(&mut self, sink: &mut S) {
+        if self.is_sending() {
+            self.arrived(sink);
+        }
+    }
+
+    /// The next message or damage.
+    fn arrived<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Option<Event> {
         while !self.is_begun() {
             let progress = if !self.unread.is_empty() {
                 let unread = usize::from(self.unread.start)..usize::from(self.unread.end);
@@ -166,20 +187,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
                 return Some(event);
             }
         }
-        self.take_elapsed().map(Event::Elapsed)
-    }
-
-    /// Takes the time that has passed, if any has. [`next`](Self::next) reports it when no message
-    /// is left; a server takes it in front of each message, since a peer that never pauses would
-    /// stop its clock otherwise.
-    pub fn take_elapsed(&mut self) -> Option<Span> {
-        let time = core::mem::take(&mut self.elapsed);
-        if time.is_zero() { None } else { Some(time) }
-    }
-
-    /// Puts time back that [`next`](Self::next) has just reported, to be reported again.
-    pub(crate) const fn put_back(&mut self, time: Span) {
-        self.elapsed = time;
+        None
     }
 
     /// Returns `true` if the event is to be reported. While a message waits for the line, a

@@ -108,7 +108,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let gap = if F::Pace::IS_PACED { Span::ceil(self.framing.gap()) } else { Span::ZERO };
         match self.before {
             Before::First | Before::Gap => Some(gap),
-            // Not all of `Silence` without a condition: a server would check its silence.
+            // Only where requests are made: otherwise a server would link this check.
             Before::Silence(silence) if R::ASKS => Some(silence.max(gap)),
             Before::Silence(_)
             | Before::Preamble(_)

@@ -1,6 +1,6 @@
 //! Counts on this machine, by callgrind: it writes one file for each case, whose description is the
-//! name. With `--time` the time of each case is printed instead, in nanoseconds. The other words are
-//! those of [`transfers`].
+//! name. With `--time` the time of each case is printed instead, in nanoseconds. The other words
+//! are those of [`transfers`].
 
 use crate::{Meter, transfers};
 use core::arch::asm;

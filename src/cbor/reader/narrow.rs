@@ -6,6 +6,8 @@ use crate::cbor::Malformed;
 impl<'b> Reader<'b> {
     /// Does the work of [`fields`](Self::fields); returns the rest of the payload. The cursor is
     /// passed by value: a decoder of a whole payload then does not keep it in memory.
+    // One copy: 100 bytes in a server with image list and upload, 240 in one of all groups, at
+    // `opt-level = "s"`.
     #[inline(never)]
     pub(in crate::cbor) fn narrow_fields(
         self,

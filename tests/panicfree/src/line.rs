@@ -76,6 +76,7 @@ fn turn<F: Framing, R: Role>(line: &mut Line<'_, F, R>, bytes: &[u8]) {
             10 => drop_in_box(line.sent(size())),
             11 => line.abandon(),
             12 => line.lost(),
+            14 => drop_in_box(line.take_elapsed()),
             13 => drop_in_box((line.rest(), line.is_sending(), line.is_unsent())),
             _ => drop_in_box((line.message(), line.peer())),
         }

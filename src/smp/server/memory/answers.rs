@@ -39,8 +39,9 @@ use crate::time::Span;
 /// # Time
 ///
 /// Time is counted in units of 65,536 µs, and the rest of a tick is carried over. A write is
-/// remembered for at least 10 s and less than 10.1 s. [`tick`](Memory::tick) ignores the part of
-/// its time that is below 1 µs. A longer time does no harm.
+/// remembered for at least 10 s, and less than 10.1 s if the ticks are whole microseconds:
+/// [`tick`](Memory::tick) ignores the part of its time that is below 1 µs. A longer time does no
+/// harm.
 ///
 /// # Cost
 ///

@@ -86,7 +86,7 @@ impl<'m> Record<'m> {
             return Known::Nothing;
         }
         // Of two writes that share a fingerprint, the older one counts: neither runs again.
-        if found.same != 1 << self.place || self.len == 0 {
+        if found.same != 1u8.wrapping_shl(self.place.into()) || self.len == 0 {
             return Known::Executed;
         }
         // Different requests may share a fingerprint. The header of the stored response names
