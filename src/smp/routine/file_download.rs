@@ -45,8 +45,9 @@ use core::time::Duration;
 
 use super::course::{Counts, Course, Sizing};
 use super::hash::{self, Crc32};
+use super::pace::Awaited;
 use super::pacing::paced;
-use super::transfer::{Flight, Sent, Transfer};
+use super::transfer::{Flight, Kind, Sent, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing};
 use crate::cbor::Bytes;
 use crate::line::Limits;
@@ -58,6 +59,8 @@ use crate::smp::{Encode, Request};
 
 pub use super::pacing::MAX_WINDOW;
 pub use super::report::{FileDownloadEvent, FileDownloadReport};
+
+const KIND: Kind = Kind::of::<Download<'_>>();
 
 /// Downloads a file. Build it, then have a driver `run` it.
 pub struct FileDownload<'n> {
@@ -87,7 +90,7 @@ enum State {
     Looking(Call<Status<'static>>),
     /// Asks for pieces, and with the last of them for the checksum, unless nothing is compared or
     /// the response has overtaken them. Exits: `Checking`, `Ended`.
-    Receiving(Transfer<Download<'static>, u64>, Option<Call<Hash<'static>>>),
+    Receiving { transfer: Transfer, start: u64, early: Option<Call<Hash<'static>>> },
     /// Asks for the checksum. Exits: `Ended`.
     Checking(Call<Hash<'static>>),
     /// The download has ended, with this outcome. No exit.
@@ -162,13 +165,14 @@ impl<'n> FileDownload<'n> {
                     None => self.sized(client),
                 },
                 State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
-                State::Receiving(transfer, early) => {
+                State::Receiving { transfer, start, early } => {
                     // The length is unknown until the first piece has come.
                     let len = if self.len == 0 { u64::MAX } else { self.len };
-                    let due = match transfer.due(len) {
+                    let due = match transfer.due(*start, len) {
                         Ok(due) => due,
                         Err(awaited) => {
-                            if transfer.has_room(len)
+                            if let Awaited::Last = awaited
+                                && transfer.has_room()
                                 && let Some(step) = hash::ask_early(early, &checksum(self.name), timeout, client, tx)
                             {
                                 return Ok(step);
@@ -179,9 +183,10 @@ impl<'n> FileDownload<'n> {
                     let rest = u16::try_from(len.saturating_sub(due.off)).unwrap_or(u16::MAX).min(self.piece);
                     let piece = due.again.map_or(rest, Sent::len);
                     let request = Download { name, off: due.off };
-                    let emitted =
-                        transfer.emit(due, piece, &mut self.course, client, tx, |writer| request.encode(writer));
-                    return emitted.map(Step::Send);
+                    let header = due.header(KIND, client);
+                    let (bytes, _) = client.emit_as(header, tx, |writer| request.encode(writer))?;
+                    transfer.sent(&due, *start, piece, &header, &mut self.course);
+                    return Ok(Step::Send(bytes));
                 }
                 State::Checking(call) => match call.poll(client, &checksum(self.name), timeout, tx) {
                     Err(Error::TimedOut | Error::BufferFull) => self.done(false),
@@ -200,10 +205,10 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    fn receive_from(&mut self, client: &Client, off: u64) {
-        let hash = (self.verify && self.crc.is_some()).then(|| Call::new(client.retries()));
+    fn receive_from(&mut self, client: &Client, start: u64) {
+        let early = (self.verify && self.crc.is_some()).then(|| Call::new(client.retries()));
         let (_, window) = self.course.pacing.settle();
-        self.state = State::Receiving(Transfer::new(window, off), hash);
+        self.state = State::Receiving { transfer: Transfer::new(window, start), start, early };
     }
 
     fn count(&mut self, bytes: &[u8]) {
@@ -216,7 +221,7 @@ impl<'n> FileDownload<'n> {
     fn complete(&mut self, client: &Client) {
         if self.verify && self.crc.is_some() && self.len > 0 {
             self.state = State::Checking(match self.state {
-                State::Receiving(_, Some(asked)) => asked,
+                State::Receiving { early: Some(asked), .. } => asked,
                 _ => Call::new(client.retries()),
             });
         } else {
@@ -247,8 +252,8 @@ impl<'n> FileDownload<'n> {
                     }
                 }
             },
-            State::Receiving(transfer, early) => {
-                let Some(index) = transfer.index(message) else {
+            State::Receiving { transfer, start, early } => {
+                let Some(index) = transfer.index(KIND, message) else {
                     match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
                         Heard::Foreign => self.course.counts.foreign(),
                         // The response has overtaken the last pieces, whose bytes are not counted
@@ -265,7 +270,7 @@ impl<'n> FileDownload<'n> {
                 let response = client::payload(message).map_err(client::Error::from).and_then(Download::response);
                 return match response {
                     Ok(response) => self.accept(client, &flight, response).map(Some),
-                    Err(error) => transfer.refused(&flight, error, &mut self.course).map(|()| None),
+                    Err(error) => transfer.refused(&flight, *start, error, &mut self.course).map(|()| None),
                 };
             }
             State::Checking(call) => match call.receive(client, message) {
@@ -303,7 +308,7 @@ impl<'n> FileDownload<'n> {
         self.off = end;
         if end < self.len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
-            if let State::Receiving(transfer, _) = &mut self.state {
+            if let State::Receiving { transfer, .. } = &mut self.state {
                 transfer.wanted(flight, end, &mut self.course)?;
             }
         } else {
@@ -353,7 +358,7 @@ impl Routine for FileDownload<'_> {
             State::Sizing(sizing) => sizing.timed_out(&mut self.course),
             State::Looking(call) => call.timed_out(),
             State::Checking(call) => call.timed_out(),
-            State::Receiving(transfer, _) => {
+            State::Receiving { transfer, .. } => {
                 if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);
                 }

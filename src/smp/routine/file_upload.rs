@@ -63,10 +63,11 @@ use core::time::Duration;
 use offset::{Lookups, next};
 
 use super::course::{Course, Sizing};
+use super::pace::Awaited;
 use super::pacing::paced;
 use super::piece::What;
 pub use super::report::FileUploadReport;
-use super::transfer::Transfer;
+use super::transfer::{Kind, Transfer};
 use super::{Call, Error, FileOutcome, Heard, Pacing, UploadEvent, hash};
 use crate::line::Limits;
 use crate::routine::Step;
@@ -77,6 +78,8 @@ use crate::smp::{self, Request};
 use crate::source::Source;
 
 pub use super::pacing::{FALLBACK, MAX_WINDOW};
+
+const KIND: Kind = Kind::of::<Upload<'_>>();
 
 /// Uploads a file. Build it, then have a driver `run` it.
 pub struct FileUpload<'n, S> {
@@ -118,7 +121,7 @@ enum State {
     Comparing { call: Call<Hash<'static>>, len: u64 },
     /// Sends pieces, and with the last of them the query for the hash of the whole file, unless
     /// nothing is compared or the response came too early. Exits: `Hashing`, `Closing`, `Ended`.
-    Sending(Transfer<Upload<'static>, u64>, Option<Call<Hash<'static>>>),
+    Sending { transfer: Transfer, start: u64, early: Option<Call<Hash<'static>>> },
     /// Waits for the hash that was requested with the last pieces. Exits: `Ended` if it equals
     /// ours; else `Closing`.
     Hashing(Call<Hash<'static>>),
@@ -184,10 +187,10 @@ impl<'n, S: Source> FileUpload<'n, S> {
         }
     }
 
-    fn send_from(&mut self, off: u64) {
-        let hash = (self.settings.verify && self.len > 0).then(|| Call::new(0));
+    fn send_from(&mut self, start: u64) {
+        let early = (self.settings.verify && self.len > 0).then(|| Call::new(0));
         let (_, window) = self.course.pacing.settle();
-        self.state = State::Sending(Transfer::new(window, off), hash);
+        self.state = State::Sending { transfer: Transfer::new(window, start), start, early };
     }
 
     fn done(&mut self, verified: bool) {
@@ -213,13 +216,14 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Err(Error::TimedOut) => self.send_from(0),
                     step => return step,
                 },
-                State::Sending(transfer, early) => match transfer.due(self.len) {
+                State::Sending { transfer, start, early } => match transfer.due(*start, self.len) {
                     Ok(due) => {
                         let piece = (&mut self.source, self.len, What::File(self.name));
-                        return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
+                        return transfer.send(due, (KIND, *start), piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
-                        if transfer.has_room(self.len)
+                        if let Awaited::Last = awaited
+                            && transfer.has_room()
                             && let Some(step) = hash::ask_early(early, &hash(None), timeout, client, tx)
                         {
                             return Ok(step);
@@ -275,8 +279,8 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                 }
             },
-            State::Sending(transfer, early) => {
-                let Some(index) = transfer.index(message) else {
+            State::Sending { transfer, start, early } => {
+                let Some(index) = transfer.index(KIND, message) else {
                     match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
                         Heard::Foreign => self.course.counts.foreign(),
                         Heard::Again => *early = None,
@@ -314,7 +318,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         self.lookups.again(course.counts.reached, course.pacing.rounds())?;
                         (self.settings.resume, self.state) = (true, State::Idle);
                     }
-                    Err(error) => transfer.refused(&flight, error, course)?,
+                    Err(error) => transfer.refused(&flight, *start, error, course)?,
                 }
             }
             State::Hashing(call) => match call.receive(client, message) {
@@ -354,7 +358,7 @@ impl<S> FileUpload<'_, S> {
     pub fn progress(&self) -> UploadEvent {
         let off = match &self.state {
             State::Idle | State::Sizing(_) | State::Looking(_) | State::Comparing { .. } => 0,
-            State::Sending(transfer, _) => transfer.confirmed(),
+            State::Sending { transfer, .. } => transfer.confirmed(),
             State::Hashing(_) | State::Closing(_) | State::Checking(_) => self.len,
             State::Ended { off, .. } => *off,
         };

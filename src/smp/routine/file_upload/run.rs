@@ -40,7 +40,7 @@ impl<S: Source> Routine for FileUpload<'_, S> {
             State::Looking(call) => call.timed_out(),
             State::Comparing { call, .. } | State::Hashing(call) | State::Checking(call) => call.timed_out(),
             State::Closing(call) => call.timed_out(),
-            State::Sending(transfer, _) => {
+            State::Sending { transfer, .. } => {
                 self.stored = Stored::Unknown;
                 if let Err(error) = transfer.timed_out(&mut self.course) {
                     self.fail(error);

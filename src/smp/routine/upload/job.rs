@@ -7,13 +7,17 @@ use super::super::course::{Counts, Course, Sizing};
 use super::super::pace::Awaited;
 use super::super::piece::Keys;
 use super::super::report::{UploadEvent, UploadOutcome, UploadReport};
-use super::super::transfer::Transfer;
+use super::super::transfer::{Kind, Transfer, is_first};
 use super::super::{Error, Heard};
 use crate::routine::Step;
 use crate::smp::Request;
 use crate::smp::client::{self, Client};
 use crate::smp::image::{self, UploadResponse};
 use crate::source::Source;
+
+const KIND: Kind = Kind::of::<image::Upload<'_>>();
+/// The upload of an image always begins here; the device reports what it has already.
+const START: u64 = 0;
 
 /// An upload without its source.
 pub(in super::super) struct Job {
@@ -34,7 +38,7 @@ pub(super) enum State {
     /// Asks for the sizes. Exits: `Sending`, with them or without; `Ended` if `tx` is too short.
     Sizing(Sizing),
     /// Sends pieces. Exits: `Ended`; `Idle`, by `restart`.
-    Sending(Transfer<image::Upload<'static>, ()>),
+    Sending(Transfer),
     /// Ended at this offset. Exits: `Idle`, by `restart`.
     Ended { outcome: UploadOutcome, off: u64 },
 }
@@ -57,7 +61,7 @@ impl Job {
 
     fn begin(&mut self) {
         let (_, window) = self.course.pacing.settle();
-        self.state = State::Sending(Transfer::new(window, ()));
+        self.state = State::Sending(Transfer::new(window, START));
     }
 
     #[inline(never)] // A stack frame of its own: 168 bytes, and 172 of flash.
@@ -73,11 +77,11 @@ impl Job {
                     Some(step) => return Ok(step),
                     None => self.begin(),
                 },
-                State::Sending(transfer) => match transfer.due(self.len) {
+                State::Sending(transfer) => match transfer.due(START, self.len) {
                     Ok(due) => {
                         let keys = self.keys.of(self.len >= source.len());
                         let piece = (source, self.len, keys);
-                        return transfer.send(due, piece, &mut self.course, client, tx).map(Step::Send);
+                        return transfer.send(due, (KIND, START), piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
                         let is_fresh = self.keys.sha.is_none() || self.len < source.len();
@@ -101,7 +105,7 @@ impl Job {
                 Heard::Response(_) => self.begin(),
             },
             State::Sending(transfer) => {
-                let Some(index) = transfer.index(message) else {
+                let Some(index) = transfer.index(KIND, message) else {
                     self.course.counts.foreign();
                     return Ok(());
                 };
@@ -178,7 +182,7 @@ impl Job {
 
 /// Reads the response to the request at `index`; returns the outcome if it was the last one.
 fn answered(
-    transfer: &mut Transfer<image::Upload<'static>, ()>,
+    transfer: &mut Transfer,
     index: usize,
     message: &[u8],
     client: &mut Client,
@@ -189,7 +193,7 @@ fn answered(
     let response = client::payload(message).map_err(client::Error::from).and_then(image::Upload::response);
     let UploadResponse { off, matches } = match response {
         Ok(response) => response,
-        Err(error) => return transfer.refused(&flight, error, course).map(|()| None),
+        Err(error) => return transfer.refused(&flight, START, error, course).map(|()| None),
     };
     if matches == Some(false) {
         return Err(Error::Mismatch);
@@ -197,7 +201,7 @@ fn answered(
     match off.cmp(&len) {
         Ordering::Greater => Err(Error::Offset),
         Ordering::Equal => {
-            let already_present = transfer.is_first(flight.off) && flight.end() < len;
+            let already_present = is_first(flight.off, START) && flight.end() < len;
             Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }))
         }
         Ordering::Less => {
