@@ -60,8 +60,16 @@ pub(super) struct Pace {
     waiting: Waiting,
     /// The silence at the end of the current wait.
     after: Span,
-    /// True if that ends the transfer.
-    last: bool,
+    at_end: AtEnd,
+}
+
+/// The consequence of a wait without a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtEnd {
+    /// The request is sent again.
+    Repeat,
+    /// The transfer ends.
+    GiveUp,
 }
 
 /// The speed of the device's responses.
@@ -82,7 +90,8 @@ enum Waiting {
     /// The waits and the repeats since the last response. Exit: `Timed`, while there are none.
     Silent { silence: Span, repeats: u8 },
     /// The request with this number was sent this long ago, once. Exits: `Silent`, by its response,
-    /// or by a repeat, since the response could be to the first copy.
+    /// by that to a later request, when the requests in flight are given up after a response, or
+    /// when the wait has passed, since the response to a repeat could be to the first copy.
     Timed { sequence: u8, age: Span },
 }
 
@@ -102,7 +111,7 @@ impl Pace {
     /// The pace of a transfer to a device that has not responded yet.
     pub(super) const fn new() -> Self {
         let (time, after) = (Span::ZERO, Span::ZERO);
-        Self { answers: Answers::Never, time, waiting: Waiting::START, after, last: false }
+        Self { answers: Answers::Never, time, waiting: Waiting::START, after, at_end: AtEnd::Repeat }
     }
 
     /// The pace of a transfer to a device that is known to be there.
@@ -211,7 +220,8 @@ impl Pace {
     fn begin_wait(&mut self, wait: Span, limit: Span, retries: Option<u8>) -> Duration {
         let (wait, (silence, repeats)) = (wait.max(LEAST), self.waiting.silence());
         self.after = silence.saturating_add(wait);
-        self.last = retries.map_or(self.after >= limit, |retries| repeats >= retries);
+        let is_last = retries.map_or(self.after >= limit, |retries| repeats >= retries);
+        self.at_end = if is_last { AtEnd::GiveUp } else { AtEnd::Repeat };
         wait.to_duration()
     }
 
@@ -237,7 +247,10 @@ impl Pace {
     pub(super) fn timed_out(&mut self) -> Result<(), Error> {
         let (_, repeats) = self.waiting.silence();
         self.waiting = Waiting::Silent { silence: self.after, repeats: repeats.saturating_add(1) };
-        if self.last { Err(Error::TimedOut) } else { Ok(()) }
+        match self.at_end {
+            AtEnd::Repeat => Ok(()),
+            AtEnd::GiveUp => Err(Error::TimedOut),
+        }
     }
 }
 

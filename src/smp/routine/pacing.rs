@@ -32,24 +32,40 @@ pub const CHECK_TIME: Duration = SILENCE;
 /// The number of consecutive responses without progress that end a transfer.
 pub const MAX_ROUNDS: u8 = 16;
 
-/// The settings that the caller has chosen, a bit for each. A chosen value takes precedence over a
-/// suggestion of the link, and a suggestion over the default, whichever was set first.
+/// A setting that the caller may choose, with its bit in [`Chosen`].
 #[derive(Debug, Clone, Copy)]
+enum Setting {
+    Overhead = 1,
+    Window = 2,
+    MaxMessage = 4,
+    Timeouts = 8,
+}
+
+/// The settings that the caller has chosen. A chosen value takes precedence over a suggestion of
+/// the link, and a suggestion over the default, whichever was set first.
+#[derive(Clone, Copy)]
 struct Chosen(u8);
 
 impl Chosen {
     const NONE: Self = Self(0);
-    const OVERHEAD: Self = Self(1);
-    const WINDOW: Self = Self(2);
-    const MAX_MESSAGE: Self = Self(4);
-    const TIMEOUTS: Self = Self(8);
+
+    const fn with(self, setting: Setting) -> Self {
+        Self(self.0 | setting as u8)
+    }
 
     const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    const fn has(self, setting: Self) -> bool {
-        self.0 & setting.0 != 0
+    const fn has(self, setting: Setting) -> bool {
+        self.0 & setting as u8 != 0
+    }
+}
+
+impl core::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let all = [Setting::Overhead, Setting::Window, Setting::MaxMessage, Setting::Timeouts];
+        f.debug_set().entries(all.into_iter().filter(|setting| self.has(*setting))).finish()
     }
 }
 
@@ -175,13 +191,13 @@ impl Pacing {
     /// Adapts to the link that the transfer will run on, given its `limits()`: the overhead of its
     /// framing; for datagrams at most 4 requests in flight and 1,232 bytes per message.
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        if !self.chosen.has(Chosen::OVERHEAD) {
+        if !self.chosen.has(Setting::Overhead) {
             self.overhead = narrow(limits.overhead);
         }
-        if !self.chosen.has(Chosen::WINDOW) {
+        if !self.chosen.has(Setting::Window) {
             self.window = if limits.datagram { DATAGRAMS } else { MAX_REQUESTS };
         }
-        if !self.chosen.has(Chosen::MAX_MESSAGE) {
+        if !self.chosen.has(Setting::MaxMessage) {
             self.max_message = if limits.datagram { DATAGRAM } else { u16::MAX };
         }
         self.suggested = true;
@@ -191,7 +207,7 @@ impl Pacing {
     /// Sets the number of bytes that the framing stores with each message in the device's buffer:
     /// [`Limits::overhead`].
     pub fn with_overhead(mut self, bytes: usize) -> Self {
-        (self.overhead, self.chosen) = (narrow(bytes), self.chosen.and(Chosen::OVERHEAD));
+        (self.overhead, self.chosen) = (narrow(bytes), self.chosen.with(Setting::Overhead));
         self
     }
 
@@ -200,14 +216,14 @@ impl Pacing {
     /// number that was used.
     pub fn with_window(mut self, requests: usize) -> Self {
         self.window = u8::try_from(requests).unwrap_or(u8::MAX).clamp(1, MAX_REQUESTS);
-        self.chosen = self.chosen.and(Chosen::WINDOW);
+        self.chosen = self.chosen.with(Setting::Window);
         self
     }
 
     /// Sets the longest message in bytes, for example that of the path of a datagram. Also the
     /// length of the messages to a device that does not report its sizes.
     pub fn with_max_message(mut self, bytes: usize) -> Self {
-        (self.max_message, self.chosen) = (narrow(bytes), self.chosen.and(Chosen::MAX_MESSAGE));
+        (self.max_message, self.chosen) = (narrow(bytes), self.chosen.with(Setting::MaxMessage));
         self
     }
 
@@ -230,7 +246,7 @@ impl Pacing {
     /// default [`ERASE_TIME`] and [`CHECK_TIME`].
     pub const fn with_timeouts(mut self, first: Duration, last: Duration) -> Self {
         self.timeouts = Timeouts { first: Span::ceil(first), last: Span::ceil(last) };
-        self.chosen = self.chosen.and(Chosen::TIMEOUTS);
+        self.chosen = self.chosen.with(Setting::Timeouts);
         self
     }
 
@@ -240,10 +256,10 @@ impl Pacing {
         let here = |setting| self.chosen.has(setting) || self.suggested && !other.chosen.has(setting);
         Self {
             buffers: self.buffers.or(other.buffers),
-            timeouts: if here(Chosen::TIMEOUTS) { self.timeouts } else { other.timeouts },
-            overhead: if here(Chosen::OVERHEAD) { self.overhead } else { other.overhead },
-            max_message: if here(Chosen::MAX_MESSAGE) { self.max_message } else { other.max_message },
-            window: if here(Chosen::WINDOW) { self.window } else { other.window },
+            timeouts: if here(Setting::Timeouts) { self.timeouts } else { other.timeouts },
+            overhead: if here(Setting::Overhead) { self.overhead } else { other.overhead },
+            max_message: if here(Setting::MaxMessage) { self.max_message } else { other.max_message },
+            window: if here(Setting::Window) { self.window } else { other.window },
             retries: self.retries.or(other.retries),
             chosen: self.chosen.and(other.chosen),
             suggested: self.suggested || other.suggested,
@@ -261,7 +277,7 @@ impl Pacing {
                 (size.min(max_message), self.window.min(buffers.count().saturating_sub(1)).max(1))
             }
             // A device that does not report its buffers may have only one.
-            None if self.chosen.has(Chosen::MAX_MESSAGE) => (max_message, 1),
+            None if self.chosen.has(Setting::MaxMessage) => (max_message, 1),
             None => (FALLBACK, 1),
         }
     }
