@@ -58,7 +58,9 @@ impl<'m> Record<'m> {
     /// fingerprint among those that were stored until then.
     ///
     /// All in one loop, and time only when a request comes: two loops take 64 bytes more.
-    #[inline(never)] // Inlined, it takes 100 bytes more.
+    // Inlined, it takes 100 bytes more in firmware; on a host an exchange takes 13
+    // instructions less with this one and the next inlined.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn find(&mut self, units: u32, is_own: bool, fingerprint: Option<u32>) -> Found {
         let mut found = Found { stored: 0, same: 0 };
         let Some(writes) = self.memory.first_chunk_mut::<ALL>() else { return found };
@@ -108,7 +110,6 @@ impl<'m> Record<'m> {
     }
 
     /// Stores a write in place of the oldest.
-    #[inline(never)]
     pub(super) fn push(&mut self, fingerprint: u32, response: &[u8]) {
         self.place = self.place.wrapping_add(1) & LAST;
         self.len = 0;
