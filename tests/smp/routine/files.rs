@@ -650,6 +650,20 @@ fn groups<R: Routine<Client = Client>>(
 }
 
 #[test]
+fn the_first_piece_goes_alone_where_a_transfer_goes_on() {
+    let file = Random::new(1).bytes(2000);
+    let mut buffer = [0; 1024];
+    let mut store = Store::new(disk(&file), "/lfs", &mut buffer);
+    let mut routine = FileDownload::new(NAME).with_parameters(FOUR).with_offset(300);
+    let (report, sent) = groups(&mut routine, |request| Some(answer(&mut store, request)), false);
+    assert_eq!((report.outcome, &sent[..3]), (DONE, &[vec![1], vec![0], vec![0; 3]][..]));
+    let mut server = Appending { file: file[..300].to_vec(), kind: "crc32", asked: vec![] };
+    let mut routine = upload(&file).with_resume(true);
+    let (report, sent) = groups(&mut routine, |request| Some(server.answer(request)), false);
+    assert_eq!((report.outcome, &sent[..4]), (DONE, &[vec![1], vec![2], vec![0], vec![0; 3]][..]));
+}
+
+#[test]
 fn an_upload_is_compared_in_the_round_trip_of_its_last_pieces() {
     let file = Random::new(1).bytes(1000);
     for &kind in KNOWN {
