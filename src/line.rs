@@ -23,7 +23,8 @@
 //!    round without bytes is silence, a round with bytes is not. If the clock has not moved, skip
 //!    the call: an elapsed time of zero counts as a silent round.
 //! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or
-//!    poll an [`Exchange`] or a [`Run`]; [`transmit`](Line::transmit) each response.
+//!    poll an [`Exchange`] or a [`Run`]; [`transmit`](Line::transmit) each response. Time comes
+//!    last: a loop that takes one event a round never hears of it while messages come in each.
 //! 4. [`pending`](Line::pending) to the port, as much as it accepts, then [`sent`](Line::sent).
 //!
 //! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from
@@ -158,7 +159,8 @@ pub enum Event {
     Message,
     /// A damaged message was dropped, for this reason.
     Damaged(Damage),
-    /// This much time has passed since the last event of this kind, whether bytes came or not.
+    /// This much time has passed since the last event of this kind or the last call of
+    /// [`Line::take_elapsed`], whether bytes came or not.
     Elapsed(Span),
 }
 

@@ -278,8 +278,8 @@ impl<'b> Reader<'b> {
         self.fields_beside(keys, once, values).map(|_| ())
     }
 
-    /// Does the work of `fields`. Returns true if the map may have had other keys, which firmware
-    /// does not ask and a request need not know.
+    /// Does the work of `fields`. Returns true if the map may have had other keys; firmware and
+    /// requests always return true.
     #[doc(hidden)] // For `payload!`.
     #[inline(always)]
     pub fn fields_beside(&mut self, keys: Keys, once: bool, values: &mut [Item<'b>]) -> Result<bool, Malformed> {

@@ -218,7 +218,8 @@ impl<'b> Writer<'b> {
 
 /// Writes the fields of a struct as a map, in the order of its keys; made by [`Writer::fields`].
 ///
-/// Call [`field`](Self::field) once for each key, then [`end`](Self::end).
+/// Call [`field`](Self::field) once for each key, then [`end`](Self::end), without which the map is
+/// incomplete.
 #[must_use]
 pub struct Fields<'w, 'b> {
     pub(super) writer: &'w mut Writer<'b>,

@@ -22,7 +22,8 @@ const MAP: u8 = head::MAP << 5;
 /// After a write that did not fit, every later struct fails too, because the payload is incomplete.
 pub struct Writer<'b> {
     out: &'b mut [u8],
-    /// The position of the next byte to write, past the end if the head of a map did not fit.
+    /// The position of the next byte to write, past the end if the head of a map did not fit, or
+    /// the room in front of the payload.
     len: usize,
     state: State,
 }
@@ -56,7 +57,8 @@ impl<'b> Writer<'b> {
 
     /// Returns the number of bytes written so far.
     ///
-    /// In a server's response the header counts too: compare two lengths, not one with zero.
+    /// In a server's response the header counts too: compare two lengths, not one with zero. After
+    /// an error the number says nothing.
     #[must_use]
     pub const fn len(&self) -> usize {
         // A host leaves room for the head of a map before it knows that there is any.

@@ -156,10 +156,10 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if time.is_zero() { None } else { Some(time) }
     }
 
-    /// Drops what has arrived while a message leaves: a message that was received before is
+    /// Drops what has arrived while a message waits for the line: what was received before is
     /// foreign, and may fill the room that the port needs. Time is reported later.
     pub(crate) fn drop_foreign<S: Sink + ?Sized>(&mut self, sink: &mut S) {
-        if self.is_sending() {
+        if self.is_waiting() {
             self.arrived(sink);
         }
     }

@@ -105,7 +105,8 @@ pub trait Serve {
     /// Called when time has passed, whether bytes have come or not.
     ///
     /// While a response is leaving, a driver does not call it: that time is part of the next call,
-    /// which is made before the next message is handed out.
+    /// which is made before the next message is handed out. The time of other operations of the
+    /// link, such as `recv` or `call`, is not reported.
     fn tick(&mut self, elapsed: Duration) {
         let _ = elapsed;
     }

@@ -195,8 +195,8 @@ impl Group {
         Some((quad, symbols.get(missing as usize / 8..)?))
     }
 
-    /// Returns the group of a host that a read ends with, `None` if not all of it are up to three
-    /// symbols without padding.
+    /// Returns the cut group at the end of a read: at most three symbols. `None` if there are more
+    /// bytes, or one is padding or no symbol.
     pub(super) fn cut(symbols: &[u8]) -> Option<Self> {
         // `A` has no bits.
         let (quad, group) = match *symbols {

@@ -164,7 +164,7 @@ codes! {
     /// The codes of the enumeration group.
     enumeration, Some(Group::ENUMERATION);
     1 UNKNOWN 1 "The device gave no reason; look at its log."
-    2 TOO_MANY_GROUP_ENTRIES 3 "The device serves more groups than it can list."
+    2 TOO_MANY_GROUP_ENTRIES 3 "The request names, or the device serves, more groups than it can list: ask for fewer."
     3 INSUFFICIENT_HEAP_FOR_ENTRIES 1 "The device is out of memory."
     4 INDEX_TOO_LARGE 1 "There are not that many groups."
 }

@@ -100,7 +100,7 @@ impl Request for Single {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details<'b> {
-    /// The groups to describe; by default all.
+    /// The groups to describe, by default all. A server of this crate accepts at most 64 of them.
     pub groups: Option<cbor::List<'b, u16>>,
 }
 
