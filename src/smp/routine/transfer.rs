@@ -33,7 +33,7 @@ impl Flight {
 
 /// A request in flight, without its offset: that of the oldest one is `base`, and each other begins
 /// where the one before it ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Sent {
     sequence: u8,
     /// In bytes, so that eight of them take 8 bytes less.
@@ -45,6 +45,8 @@ impl Sent {
         u16::from_ne_bytes(self.len)
     }
 }
+
+shown!(Sent, |sent| "Sent({}, {} bytes)", sent.sequence, sent.len());
 
 /// The kind of all requests of a transfer.
 #[derive(Debug, Clone, Copy)]
