@@ -90,15 +90,10 @@ impl Span {
         Self(self.0.saturating_sub(less.0))
     }
 
-    /// A unit of [`take_units`](Self::take_units), in microseconds.
-    pub(crate) const UNIT: u32 = 1 << 16;
-
-    /// Returns the number of whole units, and keeps the rest. A power of two, since a Cortex-M0
-    /// cannot divide.
-    pub(crate) const fn take_units(&mut self) -> u32 {
-        let units = self.0 / Self::UNIT;
-        self.0 %= Self::UNIT;
-        units
+    /// Returns the span in microseconds.
+    #[must_use]
+    pub const fn as_micros(self) -> u32 {
+        self.0
     }
 
     /// Returns an eighth of the span.

@@ -42,7 +42,14 @@ pub const ALL: &[Operation] = &[
     },
     |_, _| {
         let sum = Span::from(time()).saturating_add(span());
-        drop_in_box((sum.to_duration(), sum.saturating_sub(span()), sum.eighth(), sum >= span(), sum.is_zero()));
+        drop_in_box((
+            sum.to_duration(),
+            sum.saturating_sub(span()),
+            sum.eighth(),
+            sum >= span(),
+            sum.is_zero(),
+            sum.as_micros(),
+        ));
         drop_in_box((Span::floor(time()), Span::ceil(time())));
     },
 ];

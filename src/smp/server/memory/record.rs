@@ -10,9 +10,9 @@ use crate::time::Span;
 
 /// The time for which a write is remembered at least.
 pub(super) const TIME: Duration = Duration::from_secs(10);
-/// The same in units of [`Span::UNIT`], with one more, which may have begun already.
+/// The same in units of [`UNIT`], with one more, which may have begun already.
 const UNITS: u8 = 154;
-const _: () = assert!(TIME.as_micros() < Span::UNIT as u128 * 153);
+const _: () = assert!(TIME.as_micros() < UNIT as u128 * 153);
 /// The number of further requests of its peer for which a write is remembered.
 pub(super) const REQUESTS: u8 = 128;
 /// The number of writes of a peer that are remembered, a power of two, so that a mask wraps its
@@ -131,18 +131,23 @@ fn names(message: &[u8]) -> Option<&[u8; 4]> {
     message.get(Header::LEN - 4..)?.first_chunk()
 }
 
-/// Counts time.
+/// A unit of time, in microseconds: a power of two, since a Cortex-M0 cannot divide.
+const UNIT: u32 = 1 << 16;
+
+/// Counts time, in microseconds.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Clock(Span);
+pub(super) struct Clock(u32);
 
 impl Clock {
     /// Adds time.
     pub(super) fn pass(&mut self, elapsed: Span) {
-        self.0 = self.0.saturating_add(elapsed);
+        self.0 = self.0.saturating_add(elapsed.as_micros());
     }
 
     /// Returns the number of units that have ended since the last call.
     pub(super) const fn ended(&mut self) -> u32 {
-        self.0.take_units()
+        let units = self.0 / UNIT;
+        self.0 %= UNIT;
+        units
     }
 }

@@ -157,7 +157,7 @@ impl Failure {
             | Self::Unknown(_, remedy)
             | Self::Stopped(_, remedy, _) => remedy,
             Self::TimedOut => {
-                "Check endpoint, --baud of a serial line and --framing (except over UDP; `auto` finds it), or give it \
+                "Check endpoint, --baud of a serial line and --framing (`--framing auto` finds it, except over UDP), or give it \
                  more time with --timeout and --retries; a receiver that loses bursts needs --pace."
             }
             Self::Nonsense(_) => NONSENSE,
