@@ -20,16 +20,33 @@
 
 mod decoder;
 mod encoder;
+// The same functions in two forms; a test compiles both directions with that of firmware too.
+#[cfg(target_os = "none")]
+mod firmware;
+#[cfg(not(target_os = "none"))]
+mod host;
 mod words;
 
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
-use words::FULL;
+#[cfg(target_os = "none")]
+use firmware as form;
 #[cfg(not(target_os = "none"))]
-pub(crate) use words::{copy_clear, copy_to_zero, zero_at};
+use host as form;
+#[cfg(not(target_os = "none"))]
+pub(crate) use host::{copy_clear, copy_to_zero, zero_at};
+use words::FULL;
 
 /// Returns the encoded length of `len` bytes in the worst case, without a delimiter.
 #[must_use]
 pub const fn max_encoded_len(len: usize) -> usize {
     len.saturating_add(len / FULL).saturating_add(1)
+}
+
+// Their kit is in a checkout alone.
+#[path = "../tests/framing"]
+#[cfg(test)]
+mod tests {
+    #[cfg(anysmp_checkout)]
+    mod twins;
 }

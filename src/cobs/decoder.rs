@@ -1,8 +1,7 @@
 //! Decodes COBS.
 
-#[cfg(not(target_os = "none"))]
-use super::words::copy_clear;
-use super::words::{FULL, WORD, copy_to_zero, zero_in};
+use super::form::{COMPARES_WHOLE, copy_to_zero, long_group, zero_in};
+use super::words::{FULL, WORD};
 
 /// The result of one step of a [`Decoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,12 +112,11 @@ impl Position {
                 // A zero with no code in front of it ends no data; callers skip empty frames first.
                 return if matches!(before, Self::Start) { Decoded::Broken } else { Decoded::End };
             }
-            // Only now, since the last group of a frame stands for no zero. A comparison of whole
-            // positions takes a host 2 to 11 % fewer instructions, an M0 12 % more.
-            let zero = if cfg!(target_os = "none") {
-                matches!(before, Self::Between { zero: true })
-            } else {
+            // Only now, since the last group of a frame stands for no zero.
+            let zero = if COMPARES_WHOLE {
                 before == Self::Between { zero: true }
+            } else {
+                matches!(before, Self::Between { zero: true })
             };
             if zero {
                 let Some((place, free)) = core::mem::take(out).split_first_mut() else {
@@ -189,30 +187,6 @@ fn short_group(left: usize, at: usize, input: &[u8], out: &mut [u8]) -> bool {
         *place = *word;
     }
     true
-}
-
-/// Decodes a longer group with its code after `at` zeros, 0 or 1, if input and output hold all of
-/// it; returns false if not, or if there is a zero inside.
-#[cfg(not(target_os = "none"))]
-fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) -> bool {
-    let wanted = at.wrapping_add(left);
-    let Some((data, rest)) = input.get(1..).and_then(|rest| rest.split_at_checked(left)) else { return false };
-    let Some(place) = out.get_mut(..wanted) else { return false };
-    if let Some(place) = place.first_mut() {
-        *place = 0;
-    }
-    if !copy_clear(data, place.get_mut(at..).unwrap_or_default()) {
-        return false;
-    }
-    let free = core::mem::take(out).get_mut(wanted..).unwrap_or_default();
-    (*input, *out) = (rest, free);
-    true
-}
-
-/// Firmware leaves longer groups to the slow path, which moves just as many bytes at once.
-#[cfg(target_os = "none")]
-const fn long_group(_: usize, _: usize, _: &mut &[u8], _: &mut &mut [u8]) -> bool {
-    false
 }
 
 /// Moves up to `wanted` bytes, which both slices hold, up to the first zero; returns the number

@@ -1,8 +1,7 @@
 //! Encodes COBS.
 
-#[cfg(not(target_os = "none"))]
-use super::words::has_zero;
-use super::words::{FULL, WORD, copy_to_zero, zero_at, zero_in};
+use super::form::{copy_to_zero, whole_groups, zero_at};
+use super::words::{FULL, next_code};
 
 /// The next part that an [`Encoder`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +61,7 @@ impl State {
             match *self {
                 Self::Code => {
                     let clear;
-                    (out, clear) = data.whole_groups(out);
+                    (out, clear) = whole_groups(&mut data.body, out);
                     let Some((place, free)) = core::mem::take(&mut out).split_first_mut() else { return 0 };
                     (*place, *self) = data.open(clear);
                     out = free.get_mut(clear..).unwrap_or_default();
@@ -97,84 +96,6 @@ struct Data<'m> {
 impl Data<'_> {
     const fn len(&self) -> usize {
         self.body.len().wrapping_add(self.tail.len())
-    }
-
-    /// Encodes whole groups, as long as body and `out` hold them; returns the rest of `out`, and
-    /// the number of bytes of the body that are known not to be zero: they are in `out` already,
-    /// after the place of their code. It may move more bytes than the group has.
-    #[cfg(target_os = "none")]
-    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
-        // A local copy stays in registers.
-        let (mut body, mut clear) = (self.body, 0);
-        while let Some((word, after)) = body.split_first_chunk::<WORD>() {
-            if usize::from_le_bytes(*word) == 0 {
-                // All bytes are zeros: each is an empty group.
-                let Some(place) = out.first_chunk_mut() else { break };
-                *place = [1; WORD];
-                (body, out) = (after, out.get_mut(WORD..).unwrap_or_default());
-                continue;
-            }
-            let len = zero_in(*word);
-            if len < WORD {
-                let Some([code, place @ ..]) = out.first_chunk_mut::<{ 1 + WORD }>() else { break };
-                (*code, *place) = (next_code(len), *word);
-                body = body.get(len.wrapping_add(1)..).unwrap_or_default();
-                out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
-                continue;
-            }
-            let Some((code, room)) = out.split_first_mut() else { break };
-            let len = copy_to_zero(body.get(..FULL).unwrap_or(body), room);
-            // Without a zero the body ends here, and the group may extend into the tail; or `out`
-            // ends.
-            if len == body.len().min(room.len()) {
-                clear = len;
-                break;
-            }
-            *code = next_code(len);
-            // A full group stands for no zero.
-            body = body.get(if len < FULL { len.wrapping_add(1) } else { FULL }..).unwrap_or_default();
-            out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
-        }
-        self.body = body;
-        (out, clear)
-    }
-
-    /// The same with more code: one test for short groups, and one store of code and data.
-    #[cfg(not(target_os = "none"))]
-    fn whole_groups<'o>(&mut self, mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
-        // A local copy stays in registers.
-        let (mut body, mut clear) = (self.body, 0);
-        while let Some((word, after)) = body.split_first_chunk::<WORD>() {
-            if has_zero(*word) {
-                let Some([code, place @ ..]) = out.first_chunk_mut::<{ 1 + WORD }>() else { break };
-                let mut len = WORD;
-                (*code, *place) = (1, [1; WORD]);
-                // Otherwise all bytes are zeros: each is an empty group.
-                if usize::from_le_bytes(*word) == 0 {
-                    body = after;
-                } else {
-                    len = zero_in(*word).wrapping_add(1);
-                    (*code, *place) = (next_code(len.wrapping_sub(1)), *word);
-                    body = body.get(len..).unwrap_or_default();
-                }
-                out = out.get_mut(len..).unwrap_or_default();
-            } else {
-                let Some((code, room)) = out.split_first_mut() else { break };
-                let len = copy_to_zero(body.get(..FULL).unwrap_or(body), room);
-                // Without a zero the body ends here, and the group may extend into the tail; or
-                // `out` ends.
-                if len == body.len().min(room.len()) {
-                    clear = len;
-                    break;
-                }
-                *code = next_code(len);
-                // A full group stands for no zero.
-                body = body.get(if len < FULL { len.wrapping_add(1) } else { FULL }..).unwrap_or_default();
-                out = out.get_mut(len.wrapping_add(1)..).unwrap_or_default();
-            }
-        }
-        self.body = body;
-        (out, clear)
     }
 
     /// Looks ahead for the end of the next group, and skips its first `clear` bytes, which are
@@ -228,12 +149,6 @@ impl Data<'_> {
         let [done, ..] = done.to_le_bytes();
         done
     }
-}
-
-/// Returns the code of a group of `len` bytes, at most [`FULL`].
-const fn next_code(len: usize) -> u8 {
-    let [low, ..] = len.to_le_bytes();
-    low.wrapping_add(1)
 }
 
 impl<const TAIL: usize> core::fmt::Debug for Encoder<TAIL> {
