@@ -33,8 +33,8 @@ pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
 /// `sum`; returns the number of bytes.
 ///
 /// One loop does all of this: each byte is loaded once, and both directions share the loop.
-#[cfg(target_os = "none")]
-pub(super) fn carry(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
+#[cfg(any(target_os = "none", test))]
+pub(super) fn carry_summed(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
     let (mut total, mut count) = (*sum, 0_usize);
     for (place, byte) in to.iter_mut().zip(from) {
         if *byte == 0 {
@@ -56,4 +56,24 @@ pub(super) fn carry_clear(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
 }
 
 #[cfg(target_os = "none")]
-pub(super) use carry as carry_clear;
+pub(super) use {carry_summed as carry, carry_summed as carry_clear};
+
+#[cfg(test)]
+mod tests {
+    use super::{Sum, carry, carry_summed};
+
+    #[test]
+    fn both_forms_stop_at_a_zero_and_at_the_end_of_either_slice() {
+        for (len, zero, room) in (0..40).flat_map(|at| (0..1600).map(move |rest| (at, rest / 40, rest % 40))) {
+            let mut from = core::array::from_fn::<u8, 40, _>(|at| 0xFF - u8::try_from(at).unwrap());
+            from[zero] = 0;
+            let (from, count) = (&from[..len], len.min(zero).min(room));
+            let (mut one, mut other, mut sum, mut expected) = ([0xEE; 40], [0xEE; 40], Sum::new(), Sum::new());
+            assert_eq!(carry(from, &mut one[..room], &mut Sum::new()), count);
+            assert_eq!(carry_summed(from, &mut other[..room], &mut sum), count);
+            assert_eq!((&one[..count], &other[..count]), (&from[..count], &from[..count]));
+            expected.update(&from[..count]);
+            assert_eq!(sum.value(), expected.value(), "{len} bytes, a zero at {zero}, {room} bytes of room");
+        }
+    }
+}
