@@ -63,8 +63,6 @@ mod level;
 mod list;
 mod reader;
 mod string;
-#[cfg(all(test, target_pointer_width = "64"))]
-mod twins;
 mod value;
 #[cfg(target_pointer_width = "64")]
 mod width;
@@ -110,3 +108,11 @@ impl core::fmt::Display for BufferFull {
 }
 
 impl core::error::Error for BufferFull {}
+
+// In a checkout alone.
+#[path = "../tests/unit/cbor"]
+#[cfg(test)]
+mod tests {
+    #[cfg(all(anysmp_checkout, target_pointer_width = "64"))]
+    mod twins;
+}

@@ -105,6 +105,8 @@ use core::time::Duration;
 mod header;
 mod payload;
 #[cfg(test)]
+#[cfg(anysmp_checkout)]
+#[path = "../tests/unit/smp/work.rs"]
 mod work;
 
 #[doc(inline)]

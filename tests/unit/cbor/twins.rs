@@ -2,8 +2,8 @@
 
 use std::vec::Vec;
 
-use super::value::{Fields, Value};
-use super::{Item, Keys, Reader, Text, Writer, keys};
+use super::super::value::{Fields, Value};
+use super::super::{Item, Keys, Reader, Text, Writer, keys};
 
 /// Keys shorter and longer than a register and than two, among them two with the same first bytes.
 const KEYS: Keys = keys!["off", "", "bootable", "firmware_a", "firmware_b", "sixteen_and_more_a", "sixteen_and_more_b"];
