@@ -1,6 +1,6 @@
 //! Decodes COBS.
 
-use super::form::{COMPARES_WHOLE, copy_to_zero, long_group, zero_in};
+use super::form::{copy_to_zero, long_group, zero_in};
 use super::words::{FULL, WORD};
 
 /// The result of one step of a [`Decoder`].
@@ -113,12 +113,8 @@ impl Position {
                 return if matches!(before, Self::Start) { Decoded::Broken } else { Decoded::End };
             }
             // Only now, since the last group of a frame stands for no zero.
-            let zero = if COMPARES_WHOLE {
-                before == Self::Between { zero: true }
-            } else {
-                matches!(before, Self::Between { zero: true })
-            };
-            if zero {
+            // Compared whole: `matches!` takes a host 2 to 11 % more instructions.
+            if before == (Self::Between { zero: true }) {
                 let Some((place, free)) = core::mem::take(out).split_first_mut() else {
                     *self = before;
                     return Decoded::Full;

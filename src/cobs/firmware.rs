@@ -2,9 +2,6 @@
 
 use super::words::{FULL, ONES, WORD, has_zero, next_code, zeros};
 
-/// True if a decoder compares positions whole, which takes an M0 12 % more instructions.
-pub(super) const COMPARES_WHOLE: bool = false;
-
 /// Returns the index of the first zero in a word, or the length of a word.
 pub(super) const fn zero_in(word: [u8; WORD]) -> usize {
     let zeros = zeros(word);

@@ -8,10 +8,6 @@ const VECTOR: usize = 16;
 /// The number of bytes that are tested at once, before single words: two vectors.
 const BLOCK: usize = 2 * VECTOR;
 
-/// True if a decoder compares positions whole: that takes a host 2 to 11 % fewer instructions, an
-/// M0 12 % more.
-pub(super) const COMPARES_WHOLE: bool = true;
-
 /// Returns the index of the first zero in a word, or the length of a word.
 pub(super) const fn zero_in(word: [u8; WORD]) -> usize {
     (zeros(word).trailing_zeros() / u8::BITS) as usize

@@ -163,8 +163,8 @@ const MOST: usize = 64;
 ///
 /// A request for the details of more than 64 groups is refused with
 /// [`TOO_MANY_GROUP_ENTRIES`](error::enumeration::TOO_MANY_GROUP_ENTRIES), however often it names
-/// the same one. So the time grows with the request and with `served.len()`, not with their
-/// product.
+/// the same one. So the time grows with the request, and by at most 64 comparisons with each group
+/// served, not with the product of both.
 ///
 /// ```
 /// use anysmp::smp::enumeration::{self, Detail};
