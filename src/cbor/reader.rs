@@ -203,8 +203,8 @@ impl<'b> Reader<'b> {
         let mut count = 0;
         let initial = self.head(&mut count)?;
         match initial.major() == major {
-            true if initial.is_indefinite() => Ok(Items(Rest::UNTIL_BREAK)),
-            true => self.counted(length(count)).map(|count| Items(Rest::counted(count))),
+            true if initial.is_indefinite() => Ok(Items(Rest::UntilBreak)),
+            true => self.counted(length(count)).map(|count| Items(Rest::Items(count))),
             false => Err(Malformed),
         }
     }

@@ -30,7 +30,10 @@ impl<'b> Reader<'b> {
             return Err(Malformed);
         };
         // The entries that are left, of which a map up to a break never runs out.
-        let mut left = entries.left();
+        let mut left = match entries {
+            Rest::Items(count) => count,
+            Rest::UntilBreak => usize::MAX,
+        };
         // The index after that of the last key, and one bit for each key that has come.
         let (mut rest, mut next, mut seen) = (self.rest, 0, 0_u32);
         while left > 0 {
@@ -38,7 +41,7 @@ impl<'b> Reader<'b> {
             let mut place = next;
             let value = match Front::expected(fronts, place, rest) {
                 Some(value) => value,
-                None if entries == Rest::UNTIL_BREAK && head::at_break(rest) => {
+                None if entries == Rest::UntilBreak && head::at_break(rest) => {
                     return Ok(rest.get(1..).unwrap_or_default());
                 }
                 None => {
