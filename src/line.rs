@@ -24,7 +24,7 @@
 //!    the call: an elapsed time of zero counts as a silent round.
 //! 3. [`next`](Line::next) until it returns `None`: hand messages, damage and time to a server, or
 //!    poll an [`Exchange`] or a [`Run`]; [`transmit`](Line::transmit) each response. Time comes
-//!    last: a loop that takes one event a round never hears of it while messages come in each.
+//!    last: a loop that takes one event a round never gets it while messages come in each.
 //! 4. [`pending`](Line::pending) to the port, as much as it accepts, then [`sent`](Line::sent).
 //!
 //! `examples/superloop_server.rs` and `examples/superloop_client.rs` do this in 40 lines each, from
@@ -99,10 +99,10 @@
 //! | before the next frame | when | until |
 //! |---|---|---|
 //! | the framing's [gap](Framing::gap) | always | the line was silent for that long |
-//! | a preamble and time for it | the first request of a session, unless the peer was heard before; after a timeout, after a send that was given up | [`Framing::PREAMBLE_PAUSE`] has passed |
+//! | a preamble and time for it | the first request of a session, unless the peer has sent something before; after a timeout, after a send that was given up | [`Framing::PREAMBLE_PAUSE`] has passed |
 //! | a preamble | the first request of a session, with [`with_preamble_pause(false)`](Line::with_preamble_pause) | it has left |
 //! | silence from us | after a send that was given up, where there is no preamble | [`Framing::QUIET`] has passed |
-//! | silence from the peer | before each request, and for longer after a missing response, where responses name no request (BSMP) | the line was silent for [`Caller::drain`] |
+//! | silence from the peer | before each request, and for longer after a missing response, where responses do not identify their requests (BSMP) | the line was silent for [`Caller::drain`] |
 //!
 //! While a message waits, received messages are dropped as foreign: they cannot be responses to it.
 //! If the line is never silent, the waiting message is given up after one second plus twice the

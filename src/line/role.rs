@@ -70,7 +70,8 @@ pub(super) trait Requests: Default {
 /// The requests of a line that asks.
 #[derive(Default)]
 pub(super) struct Asked {
-    /// Responses to earlier requests that may still come, where a response names no request.
+    /// Responses to earlier requests that may still come, where a response does not identify its
+    /// request.
     pub(super) owed: Owed,
     /// The number of requests sent again.
     pub(super) retries: u32,

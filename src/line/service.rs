@@ -55,7 +55,7 @@ pub trait Caller<R: ?Sized> {
     fn timeout(&self, pending: &Self::Pending) -> Duration;
 
     /// The silence that the line needs after a request whose response is missing, because a late
-    /// one could pass for the response to the next request. Zero where a response names its
+    /// one could pass for the response to the next request. Zero where a response identifies its
     /// request.
     fn drain(&self) -> Duration {
         Duration::ZERO

@@ -46,7 +46,7 @@ pub(super) enum Before {
     Preamble(usize),
     /// The preamble, of which this many bytes have left, as soon as the first message waits,
     /// without a pause after it. Exits: `Gap`, when all of it has left, or by a request if the peer
-    /// was heard; `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
+    /// has sent something; `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
     Brief(usize),
     /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
     Nudge(usize),
@@ -96,8 +96,8 @@ pub(super) enum Ear {
     Silent(Span),
 }
 
-/// The responses that may still come, where a response names no request (BSMP). The time is the
-/// silence that the next request waits for.
+/// The responses that may still come, where a response does not identify its request (BSMP). The
+/// time is the silence that the next request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Owed {
     /// None. Exits: `One`, by a request.

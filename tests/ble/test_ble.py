@@ -197,7 +197,7 @@ def test_device_without_smp(air):
 def test_device_that_is_not_there(air):
     air.device("wired")
     began = time.monotonic()
-    air.smp("--ble", "Cellar", "echo", "hi").failed(4, "cannot open Cellar: no such device was heard", "smp ports --ble")
+    air.smp("--ble", "Cellar", "echo", "hi").failed(4, "cannot open Cellar: no such device was found", "smp ports --ble")
     assert time.monotonic() - began < 20
 
 

@@ -151,6 +151,7 @@ impl<'s> Discovery<'s> {
 
     fn version(&mut self, version: Version) -> Result<Stage, Error> {
         self.version = version;
+        // Lists of an unknown version may be laid out in another way.
         if version.is_supported() { Ok(Stage::Variables) } else { Err(Error::Version(version)) }
     }
 
@@ -171,6 +172,7 @@ impl<'s> Discovery<'s> {
 
     fn group(&mut self, id: u8, members: Members) -> Result<Stage, Error> {
         let known = self.storage.variables.get(..self.variables).unwrap_or_default();
+        // The lists contradict each other: nobody could read a value of this group.
         if members.iter().any(|id| usize::from(id) >= known.len()) {
             return Err(Error::UnknownId);
         }

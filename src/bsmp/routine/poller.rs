@@ -137,6 +137,7 @@ impl<'p> Poller<'p> {
             let (Some(due), Some(node)) = (self.due(poll), self.nodes.get(poll.node)) else { continue };
             if due > self.now {
                 next = Some(next.map_or(due, |next: Duration| next.min(due)));
+            // The node that was asked longest ago, so that none starves beside one with many polls.
             } else if chosen.is_none_or(|(key, _)| (node.asked, poll.due) < key) {
                 chosen = Some(((node.asked, poll.due), place));
             }

@@ -162,6 +162,7 @@ impl<C: Checksum> ReadCurve<C> {
                     Stage::Block(next)
                 }
             }
+            // Only now does our checksum cover the same bytes as the node's.
             _ if self.first == 0 && self.end == self.curve.blocks && self.checksum.digest().is_some() => Stage::Digest,
             _ => Stage::Ended(CurveOutcome::Done { verified: false }),
         }

@@ -213,6 +213,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 },
                 State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Comparing { call, len } => match call.poll(client, &hash(Some(*len)), timeout, tx) {
+                    // Without a proof that the part is the same, nothing of it is kept.
                     Err(Error::TimedOut) => self.send_from(0),
                     step => return step,
                 },
@@ -232,10 +233,12 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                 },
                 State::Hashing(call) => match call.poll(client, &hash(None), timeout, tx) {
+                    // As after a hash that differs: a device may not have stored all of an open file.
                     Err(Error::TimedOut) => self.state = State::Closing(Call::new(client.retries())),
                     step => return step,
                 },
                 State::Closing(call) => match call.poll(client, &Close {}, timeout, tx) {
+                    // All pieces were confirmed: the file is there, and unverified.
                     Err(Error::TimedOut) => self.done(false),
                     step => return step,
                 },
@@ -259,6 +262,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
+                    // A refusal means that there is no such file. One that is longer is another one.
                     let theirs = status.map_or(0, |status| status.len);
                     if (1..=self.len).contains(&theirs) {
                         self.state = State::Comparing { call: Call::new(client.retries()), len: theirs };
@@ -298,6 +302,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 let next = next(message, &flight, course.counts.reached);
                 let stored = core::mem::replace(&mut self.stored, Stored::Confirmed);
                 match next {
+                    // More than was ever sent.
                     Ok(off) if off > course.counts.reached => return Err(Error::Malformed),
                     Ok(off) if off < self.len => transfer.wanted(&flight, off, course)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {

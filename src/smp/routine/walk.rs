@@ -79,6 +79,7 @@ impl WalkReport {
         let (counter, answer) = match answer {
             Ok(read) => (&mut self.read, Ok(read)),
             Err(client::Error::Remote(error)) => (&mut self.refused, Err(error)),
+            // Not about one set or setting: the next would fail as well.
             Err(error) => return Err(error.into()),
         };
         *counter = counter.wrapping_add(1);
@@ -154,6 +155,7 @@ impl StatWalk {
         match &mut self.stage {
             Stage::Listing(call) => call.poll(client, &stat::List {}, client.timeout(), tx),
             Stage::Reading { call, name, .. } => {
+                // By a copy of the name: the list went with its message.
                 call.poll(client, &stat::Read { name: Text::from_bytes(name) }, client.timeout(), tx)
             }
             Stage::Idle | Stage::Ended => Ok(Step::Done),
@@ -166,6 +168,8 @@ impl StatWalk {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
                 Heard::Response(list) => {
+                    // The list is read again for each set: to keep all names would take memory that
+                    // grows with the device's.
                     let mut names = list?.names.iter().skip(usize::try_from(self.index).unwrap_or(usize::MAX));
                     match names.next() {
                         Some(text) => {

@@ -141,7 +141,7 @@ async fn find(adapters: &[Adapter], wanted: &str) -> io::Result<(Adapter, Periph
             break heard;
         }
         if Instant::now() >= until {
-            let text = format!("no such device was heard for {} s", SCAN.as_secs());
+            let text = format!("no such device was found in {} s", SCAN.as_secs());
             let remedy =
                 "Is it in reach, and not connected to another computer? `smp ports --ble` lists those with SMP.";
             return Err(Trouble::error(io::ErrorKind::NotFound, text, remedy));

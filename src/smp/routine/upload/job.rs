@@ -84,6 +84,8 @@ impl Job {
                         return transfer.send(due, (KIND, START), piece, &mut self.course, client, tx).map(Step::Send);
                     }
                     Err(awaited) => {
+                        // Without the hash of the whole file each repeat begins another upload, so
+                        // the device needs time to erase before it answers.
                         let is_fresh = self.keys.sha.is_none() || self.len < source.len();
                         let awaited = match awaited {
                             Awaited::First if is_fresh => Awaited::Fresh,
@@ -195,12 +197,15 @@ fn answered(
         Ok(response) => response,
         Err(error) => return transfer.refused(&flight, START, error, course).map(|()| None),
     };
+    // Even if pieces are missing: what the device has is not what was sent.
     if matches == Some(false) {
         return Err(Error::Mismatch);
     }
     match off.cmp(&len) {
+        // The device counts bytes that the file does not have: another upload, or another file.
         Ordering::Greater => Err(Error::Offset),
         Ordering::Equal => {
+            // One piece that is not the whole file cannot complete it: the device had the rest.
             let already_present = is_first(flight.off, START) && flight.end() < len;
             Ok(Some(UploadOutcome::Done { already_present, verified: matches == Some(true) }))
         }

@@ -91,7 +91,7 @@ pub struct Link {
     /// Time to wait for a response; commands that erase flash wait longer by themselves
     #[arg(long, value_name = "MS", global = true, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Retries of a request that gets no response. A transfer continues, once the device was heard,
+    /// Retries of a request that gets no response. Once the device has answered, a transfer continues
     /// until it has been silent for half a minute
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
@@ -589,7 +589,7 @@ pub struct Upgrade {
     /// Only if the SHA-256 of the file is this one, in hex
     #[arg(long, value_name = "SHA256", value_parser = checksum, requires = "file")]
     pub checksum: Option<Checksum>,
-    /// Number of the image, on devices with several; a package says it itself
+    /// Number of the image, on devices with several; a package has it inside
     #[arg(long, value_name = "N")]
     pub image: Option<u32>,
     /// Show what would be done, and do nothing
