@@ -198,8 +198,9 @@ impl Keys {
         })
     }
 
-    /// Returns the index of the first key for which `is` returns true, or the number of keys if
-    /// there is none; removes all keys up to it.
+    /// Returns the index of the first key for which `is` returns true, `usize::MAX` if there is
+    /// none; removes all keys up to it. The number of keys would be the index of a place that a
+    /// caller gave without a key.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
@@ -207,11 +208,11 @@ impl Keys {
         // The head contains only the length, and slices of different lengths differ anyway.
         while let Some([_head, key @ ..]) = self.take() {
             if is(key) {
-                break;
+                return place;
             }
             place += 1;
         }
-        place
+        usize::MAX
     }
 }
 

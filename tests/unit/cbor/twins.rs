@@ -5,8 +5,14 @@ use std::vec::Vec;
 use super::super::value::{Fields, Value};
 use super::super::{Item, Keys, Reader, Text, Writer, keys};
 
+/// Keys, and their names for the oracle.
+macro_rules! known {
+    ($($key:literal),*) => { (keys![$($key),*], &[$($key),*]) };
+}
+
 /// Keys shorter and longer than a register and than two, among them two with the same first bytes.
-const KEYS: Keys = keys!["off", "", "bootable", "firmware_a", "firmware_b", "sixteen_and_more_a", "sixteen_and_more_b"];
+const KEYS: (Keys, &[&str]) =
+    known!["off", "", "bootable", "firmware_a", "firmware_b", "sixteen_and_more_a", "sixteen_and_more_b"];
 
 /// What payloads are put together from: keys and values in all encodings, and parts of them.
 const PARTS: [&[u8]; 30] = [
@@ -54,6 +60,51 @@ fn printed(item: &Item<'_>) -> std::string::String {
     }
 }
 
+/// Whether a map that both forms read has a key that none of `known` is, or one without a place.
+fn has_others(payload: &[u8], known: &[&str]) -> bool {
+    let mut reader = Reader::new(payload);
+    let mut entries = reader.entries().unwrap();
+    while entries.more(&mut reader).unwrap() {
+        let key = reader.text().unwrap();
+        if !known.iter().any(|known| key == **known) {
+            return true;
+        }
+        reader.skip().unwrap();
+    }
+    false
+}
+
+/// Asserts that both forms read a payload into `places` alike; returns true if they can read it.
+fn read_alike(payload: &[u8], (keys, names): (Keys, &[&str]), once: bool, places: usize) -> bool {
+    let (mut narrow, mut wide, mut others) = (std::vec![Item::Null; places], std::vec![Item::Null; places], false);
+    let reader = Reader::new(payload);
+    let expected = reader.narrow_fields(keys, once, &mut narrow);
+    let found = reader.wide_fields(keys, (!once).then_some(&mut others), &mut wide);
+    assert_eq!(found, expected, "{places} places, {payload:02x?}");
+    let printed = |items: &[Item<'_>]| items.iter().map(printed).collect::<Vec<_>>();
+    assert_eq!(printed(&wide), printed(&narrow), "{places} places, {payload:02x?}");
+    if found.is_ok() && !once {
+        let known = &names[..names.len().min(places)];
+        assert_eq!(others, has_others(payload, known), "{places} places, {payload:02x?}");
+    }
+    found.is_ok()
+}
+
+/// The keys of most requests and responses of SMP.
+const SMP: (Keys, &[&str]) =
+    known!["off", "rc", "data", "len", "sha", "image", "d", "r", "group", "err", "buf_size", "format"];
+
+/// The payloads of the golden messages and of the commands of all groups.
+fn vectors() -> Vec<Vec<u8>> {
+    // By hand: `serde_json` in a unit test would make types of the library ambiguous.
+    let messages = include_str!("../../vectors/smp/messages.json").split("\"message\": \"").skip(1);
+    let payloads = include_str!("../../vectors/smp/groups.json").split("\"payload\": \"").skip(1);
+    let all = messages.map(|message| &message[16..]).chain(payloads);
+    let digits = all.map(|rest| rest.split('"').next().unwrap().as_bytes().as_chunks::<2>().0);
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.map(|pairs| pairs.iter().map(byte).collect()).collect()
+}
+
 #[test]
 fn both_forms_read_the_same() {
     let (mut state, mut read, mut refused) = (0x9E37_79B9_7F4A_7C15_u64, 0, 0);
@@ -76,15 +127,93 @@ fn both_forms_read_the_same() {
             payload.truncate(below(payload.len()));
         }
         let once = below(2) == 0;
-        let (mut narrow, mut wide, mut others) = ([Item::Null; 7], [Item::Null; 7], false);
-        let reader = Reader::new(&payload);
-        let expected = reader.narrow_fields(KEYS, once, &mut narrow);
-        let found = reader.wide_fields(KEYS, (!once).then_some(&mut others), &mut wide);
-        assert_eq!(found, expected, "{payload:02x?}");
-        assert_eq!(wide.each_ref().map(printed), narrow.each_ref().map(printed), "{payload:02x?}");
-        *(if found.is_ok() { &mut read } else { &mut refused }) += 1;
+        // More places than keys, and fewer, as a caller may give.
+        let places = if below(4) > 0 { KEYS.1.len() } else { below(12) };
+        *(if read_alike(&payload, KEYS, once, places) { &mut read } else { &mut refused }) += 1;
     }
     assert!(read > 20_000 && refused > 20_000, "{read} read, {refused} refused");
+}
+
+#[test]
+fn a_place_without_a_key_keeps_its_item() {
+    for payload in [&b"\xa1\x61x\x05"[..], b"\xa1\x64none\x05", b"\xbf\x7f\x61x\xff\x05\xff"] {
+        let mut values = [Item::Null; 3];
+        Reader::new(payload).narrow_fields(keys!["off", "len"], false, &mut values).unwrap();
+        assert!(values.iter().all(|value| matches!(value, Item::Null)), "{payload:02x?}");
+        assert!(read_alike(payload, known!["off", "len"], false, 3));
+    }
+}
+
+#[test]
+fn both_forms_read_every_vector_cut_at_every_byte_and_with_every_byte_in_every_place() {
+    let (mut inputs, mut read) = (0, 0);
+    for payload in vectors() {
+        for once in [false, true] {
+            let mut alike = |payload: &[u8]| {
+                inputs += 1;
+                read += usize::from(read_alike(payload, SMP, once, SMP.1.len()));
+            };
+            (0..payload.len()).for_each(|end| alike(&payload[..end]));
+            let mut changed = payload.clone();
+            for at in 0..payload.len() {
+                for byte in 0..=0xFF {
+                    changed[at] = byte;
+                    alike(&changed);
+                }
+                changed[at] = payload[at];
+            }
+        }
+    }
+    assert!(inputs > 500_000 && read > 100_000, "{read} of {inputs} read");
+}
+
+#[test]
+fn both_forms_refuse_lengths_that_no_memory_has_and_read_strings_in_any_chunks() {
+    let most = [23, 0xFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFF, 0x1_0000_0000, i64::MAX as u64];
+    for argument in most.into_iter().chain((0..12).map(|less| u64::MAX - less)) {
+        for major in 2..8 {
+            for head in ["\u{1b}", "\u{5b}"] {
+                // As a value, as a key, as the map itself, in a chunk, in an array and after a tag.
+                let first = major << 5 | head.as_bytes()[0] & 0x1F;
+                let item = [&[first][..], &argument.to_be_bytes()].concat();
+                let shapes: [&[&[u8]]; 6] = [
+                    &[b"\xa1\x63off", &item, b"abcdefghijkl"],
+                    &[b"\xa1", &item, b"abcdefghijkl"],
+                    &[&item, b"\x63off\x01abcdefgh"],
+                    &[b"\xa1\x63off\x5f", &item, b"abcdefgh\xff"],
+                    &[b"\xbf\x63off\x9f", &item, b"abcdefgh\xff\xff"],
+                    &[b"\xa2\x64data\xc1", &item, b"\x63off\x01abcdefgh"],
+                ];
+                for shape in shapes {
+                    for once in [false, true] {
+                        read_alike(&shape.concat(), SMP, once, SMP.1.len());
+                    }
+                }
+            }
+        }
+    }
+    // A key and a value in every division into chunks.
+    for cuts in 0..0x100_u32 {
+        for (open, chunk) in [(0x7F, 0x60), (0x5F, 0x40)] {
+            let chunked = |text: &[u8], cuts: u32| {
+                let mut out = Vec::from([open]);
+                let mut rest = text;
+                while !rest.is_empty() {
+                    let len = 1 + (cuts >> (text.len() - rest.len())).trailing_ones() as usize;
+                    let (piece, after) = rest.split_at(len.min(rest.len()));
+                    out.push(chunk | u8::try_from(piece.len()).unwrap());
+                    out.extend_from_slice(piece);
+                    out.push(chunk);
+                    rest = after;
+                }
+                out.push(0xFF);
+                out
+            };
+            let payload =
+                [b"\xa2", &chunked(b"buf_size", cuts)[..], &chunked(b"payload", cuts >> 1), b"\x62rc\x00"].concat();
+            assert_eq!(read_alike(&payload, SMP, cuts & 1 == 0, SMP.1.len()), chunk == 0x60);
+        }
+    }
 }
 
 #[test]
