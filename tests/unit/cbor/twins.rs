@@ -4,6 +4,7 @@ use std::vec::Vec;
 
 use super::super::value::{Fields, Value};
 use super::super::{Item, Keys, Reader, Text, Writer, keys};
+use crate::smp::{Decode, Empty, Encode, Error, client, fs, image, os, shell, stat};
 
 /// Keys, and their names for the oracle.
 macro_rules! known {
@@ -90,6 +91,26 @@ fn read_alike(payload: &[u8], (keys, names): (Keys, &[&str]), once: bool, places
     found.is_ok()
 }
 
+/// A response as it is written again, or the error in place of it.
+fn again<T: Encode>(read: Result<T, client::Error>) -> Result<Vec<u8>, client::Error> {
+    let (value, mut out) = (read?, [0; 512]);
+    let mut writer = Writer::new(&mut out);
+    value.encode(&mut writer).unwrap();
+    Ok(writer.written_mut().to_vec())
+}
+
+/// Asserts that a host, which looks for a refusal only where there may be one, reads the same
+/// response or refusal as firmware, which always looks first.
+fn answers_alike<'m, T: Decode<'m> + Encode>(payload: &'m [u8]) -> bool {
+    let firmware = || match Error::find(payload)? {
+        Some(error) => Err(client::Error::Remote(error)),
+        None => Ok(T::decode(payload)?),
+    };
+    let expected = again(firmware());
+    assert_eq!(again(T::decode_response(payload)), expected, "{payload:02x?}");
+    expected.is_ok()
+}
+
 /// The keys of most requests and responses of SMP.
 const SMP: (Keys, &[&str]) =
     known!["off", "rc", "data", "len", "sha", "image", "d", "r", "group", "err", "buf_size", "format"];
@@ -165,6 +186,45 @@ fn both_forms_read_every_vector_cut_at_every_byte_and_with_every_byte_in_every_p
         }
     }
     assert!(inputs > 500_000 && read > 100_000, "{read} of {inputs} read");
+}
+
+#[test]
+fn a_host_reads_the_response_or_the_refusal_that_firmware_reads() {
+    let (mut inputs, mut read) = (0, 0);
+    let mut alike = |payload: &[u8]| {
+        inputs += 9;
+        read += usize::from(answers_alike::<Empty>(payload))
+            + usize::from(answers_alike::<os::ParametersResponse>(payload))
+            + usize::from(answers_alike::<os::EchoResponse<'_>>(payload))
+            + usize::from(answers_alike::<image::UploadResponse>(payload))
+            + usize::from(answers_alike::<image::StateResponse<'_>>(payload))
+            + usize::from(answers_alike::<fs::DownloadResponse<'_>>(payload))
+            + usize::from(answers_alike::<fs::HashResponse<'_>>(payload))
+            + usize::from(answers_alike::<shell::ExecuteResponse<'_>>(payload))
+            + usize::from(answers_alike::<stat::ReadResponse<'_>>(payload));
+    };
+    for payload in vectors() {
+        (0..=payload.len()).for_each(|end| alike(&payload[..end]));
+        // Refusals of both versions behind the keys that are there, and in front of them.
+        for refusal in
+            [&b"\x62rc\x06"[..], b"\x62rc\x00", b"\x63err\xa2\x65group\x01\x62rc\x02", b"\x63ret\x01", b"\x62rc\x61"]
+        {
+            let [head, entries @ ..] = &payload[..] else { continue };
+            let head = if *head == 0xBF { *head } else { head.wrapping_add(1) };
+            alike(&[&[head], refusal, entries].concat());
+            let end = entries.len() - usize::from(head == 0xBF);
+            alike(&[&[head], &entries[..end], refusal, &entries[end..]].concat());
+        }
+        let mut changed = payload.clone();
+        for at in 0..payload.len() {
+            for byte in 0..=0xFF {
+                changed[at] = byte;
+                alike(&changed);
+            }
+            changed[at] = payload[at];
+        }
+    }
+    assert!(inputs > 2_000_000 && read > 50_000, "{read} of {inputs} read");
 }
 
 #[test]
