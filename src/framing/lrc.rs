@@ -77,7 +77,7 @@ mod runs;
 use buffer::Buffer;
 pub use encoder::Encoder;
 use encoder::{FULL, MARKER};
-use runs::{SUMS, carry, zero_at};
+use runs::{IS_SUMMED, carry, zero_at};
 
 /// Returns the length of the longest frame of a message of `len` bytes: one code byte for each
 /// block, check and marker.
@@ -180,7 +180,7 @@ impl<'b> Lrc<'b> {
     }
 
     /// Adds bytes that no run has added to the sum.
-    fn note(&mut self, bytes: &[u8]) {
+    fn note<const SUMS: bool>(&mut self, bytes: &[u8]) {
         if SUMS {
             self.sum.update(bytes);
         }
@@ -188,27 +188,27 @@ impl<'b> Lrc<'b> {
 
     /// Adds the bytes between `start` and `rest` to the sum, unless runs are summed as they are
     /// copied.
-    fn sum_up(&mut self, start: &[u8], rest: &[u8]) {
+    fn sum_up<const SUMS: bool>(&mut self, start: &[u8], rest: &[u8]) {
         if !SUMS {
             self.sum.update(bytes::front(start, start.len().wrapping_sub(rest.len())));
         }
     }
 
     /// Begins a block.
-    fn open(&mut self, code: u8, state: State) {
-        self.note(&[code]);
+    fn open<const SUMS: bool>(&mut self, code: u8, state: State) {
+        self.note::<SUMS>(&[code]);
         (self.code, self.left, self.state) = (code, code.wrapping_sub(1), state);
     }
 
     /// Stores data of the block from the front of `input`, which must begin with data; returns the
     /// rest of `input`.
-    fn run<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
+    fn run<'i, const SUMS: bool>(&mut self, input: &'i [u8]) -> &'i [u8] {
         let data = input.get(..usize::from(self.left)).unwrap_or(input);
-        let mut count = carry(data, self.message.room(), &mut self.sum);
+        let mut count = carry::<SUMS>(data, self.message.room(), &mut self.sum);
         if count == 0 {
             // The buffer is full: the bytes are only summed.
             count = zero_at(data);
-            self.note(data.get(..count).unwrap_or_default());
+            self.note::<SUMS>(data.get(..count).unwrap_or_default());
             self.message.overrun();
         } else {
             self.message.len = self.message.len.wrapping_add(count);
@@ -252,6 +252,64 @@ impl<'b> Lrc<'b> {
         self.state = if fits { State::Complete } else { State::Between };
         if fits { Ok(Progress::Message) } else { Err(Error::TooLong) }
     }
+
+    /// Does the work of `push`, and adds up runs as they are copied, or the whole frame at once.
+    fn decode<'i, const SUMS: bool>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
+        // The part of a frame that is not summed yet.
+        let mut start = *input;
+        while let Some((&byte, rest)) = input.split_first() {
+            let progress = match (self.state, byte) {
+                // An empty frame, or the marker after a check of 0.
+                (State::Between | State::Complete, MARKER) => {
+                    self.state = State::Between;
+                    Ok(Progress::More)
+                }
+                (State::Between | State::Complete, _) => {
+                    self.message.len = 0;
+                    self.sum = Sum::new();
+                    start = *input;
+                    self.open::<SUMS>(byte, State::Block);
+                    Ok(Progress::More)
+                }
+                (State::Block | State::Zero, MARKER) => {
+                    self.sum_up::<SUMS>(start, input);
+                    self.close()
+                }
+                (State::Block | State::Zero, _) => {
+                    #[cfg(not(target_os = "none"))]
+                    if !SUMS && self.left == 0 && rest.len() > usize::from(byte) && self.whole_blocks(input) {
+                        continue;
+                    }
+                    // Now it is certain that the last byte was a code, so its zero goes into the
+                    // message.
+                    if self.state == State::Zero {
+                        self.message.push(0);
+                        self.state = State::Block;
+                    }
+                    if self.left > 0 {
+                        *input = self.run::<SUMS>(input);
+                    } else {
+                        self.open::<SUMS>(byte, if self.code == FULL { State::Block } else { State::Zero });
+                        *input = rest;
+                    }
+                    continue;
+                }
+                // The second zero is the marker: the first one was the check, after an empty block.
+                (State::Ambiguous, MARKER) => {
+                    self.message.push(0);
+                    self.complete()
+                }
+                // This byte belongs to the next frame, so it stays in the input.
+                (State::Ambiguous, _) => return self.complete(),
+            };
+            *input = rest;
+            if progress != Ok(Progress::More) {
+                return progress;
+            }
+        }
+        self.sum_up::<SUMS>(start, &[]);
+        Ok(Progress::More)
+    }
 }
 
 impl Framing for Lrc<'_> {
@@ -277,60 +335,7 @@ impl Framing for Lrc<'_> {
     }
 
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
-        // The part of a frame that is not summed yet.
-        let mut start = *input;
-        while let Some((&byte, rest)) = input.split_first() {
-            let progress = match (self.state, byte) {
-                // An empty frame, or the marker after a check of 0.
-                (State::Between | State::Complete, MARKER) => {
-                    self.state = State::Between;
-                    Ok(Progress::More)
-                }
-                (State::Between | State::Complete, _) => {
-                    self.message.len = 0;
-                    self.sum = Sum::new();
-                    start = *input;
-                    self.open(byte, State::Block);
-                    Ok(Progress::More)
-                }
-                (State::Block | State::Zero, MARKER) => {
-                    self.sum_up(start, input);
-                    self.close()
-                }
-                (State::Block | State::Zero, _) => {
-                    #[cfg(not(target_os = "none"))]
-                    if self.left == 0 && rest.len() > usize::from(byte) && self.whole_blocks(input) {
-                        continue;
-                    }
-                    // Now it is certain that the last byte was a code, so its zero goes into the
-                    // message.
-                    if self.state == State::Zero {
-                        self.message.push(0);
-                        self.state = State::Block;
-                    }
-                    if self.left > 0 {
-                        *input = self.run(input);
-                    } else {
-                        self.open(byte, if self.code == FULL { State::Block } else { State::Zero });
-                        *input = rest;
-                    }
-                    continue;
-                }
-                // The second zero is the marker: the first one was the check, after an empty block.
-                (State::Ambiguous, MARKER) => {
-                    self.message.push(0);
-                    self.complete()
-                }
-                // This byte belongs to the next frame, so it stays in the input.
-                (State::Ambiguous, _) => return self.complete(),
-            };
-            *input = rest;
-            if progress != Ok(Progress::More) {
-                return progress;
-            }
-        }
-        self.sum_up(start, &[]);
-        Ok(Progress::More)
+        self.decode::<{ IS_SUMMED }>(input)
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
@@ -362,4 +367,12 @@ impl defmt::Format for Lrc<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "Lrc {{ {} of {} bytes, {} }}", self.message.len, self.message.bytes.len(), self.state);
     }
+}
+
+// Their kit is in a checkout alone.
+#[path = "../../tests/framing"]
+#[cfg(test)]
+mod tests {
+    #[cfg(anysmp_checkout)]
+    mod sums;
 }

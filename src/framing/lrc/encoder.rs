@@ -1,6 +1,6 @@
 //! The sending side: COBS blocks and the checksum, block by block.
 
-use super::runs::{SUMS, carry_clear, zero_at};
+use super::runs::{IS_SUMMED, carry_clear, zero_at};
 use crate::checksum::Sum;
 use crate::framing;
 
@@ -49,24 +49,16 @@ impl Encoder {
     pub const fn new() -> Self {
         Self { at: 0, sum: Sum::new(), stage: Stage::Full, left: 0 }
     }
-}
 
-impl Default for Encoder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl framing::Encoder for Encoder {
-    const MIN_OUT: usize = 1;
-
-    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+    /// Does the work of `next`, and adds up runs as they are copied, or the whole message at once.
+    pub(super) fn run<const SUMS: bool>(&mut self, message: &[u8], out: &mut [u8]) -> usize {
         let room = out.len();
         let mut rest = out;
         while !rest.is_empty() {
             let data = message.get(self.at..).unwrap_or_default();
             if self.left > 0 {
-                let taken = carry_clear(data.get(..usize::from(self.left)).unwrap_or(data), rest, &mut self.sum);
+                let taken =
+                    carry_clear::<SUMS>(data.get(..usize::from(self.left)).unwrap_or(data), rest, &mut self.sum);
                 self.at = self.at.wrapping_add(taken);
                 rest = core::mem::take(&mut rest).get_mut(taken..).unwrap_or_default();
                 // A message other than the first one given may end here, or have a zero: then the
@@ -110,5 +102,19 @@ impl framing::Encoder for Encoder {
             rest = free;
         }
         room.wrapping_sub(rest.len())
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl framing::Encoder for Encoder {
+    const MIN_OUT: usize = 1;
+
+    fn next(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        self.run::<{ IS_SUMMED }>(message, out)
     }
 }

@@ -15,26 +15,21 @@ pub(super) fn zero_at(bytes: &[u8]) -> usize {
 }
 
 /// True if [`carry`] sums the bytes that it copies. A host sums a frame at once instead, since many
-/// short sums take twice the instructions of one.
-pub(super) const SUMS: bool = cfg!(target_os = "none");
-
-/// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
-/// number of bytes.
-#[cfg(not(target_os = "none"))]
-pub(super) fn carry(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
-    // Nearly always the case.
-    if to.get_mut(..from.len()).is_some_and(|to| cobs::copy_clear(from, to)) {
-        return from.len();
-    }
-    cobs::copy_to_zero(from, to)
-}
+/// short sums take twice the instructions of one. Its tests run the form of firmware too.
+pub(super) const IS_SUMMED: bool = cfg!(target_os = "none");
 
 /// Copies `from` to the front of `to` up to the first zero or the shorter length, and adds it to
-/// `sum`; returns the number of bytes.
-///
-/// One loop does all of this: each byte is loaded once, and both directions share the loop.
-#[cfg(any(target_os = "none", test))]
-pub(super) fn carry_summed(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
+/// `sum` if runs are summed; returns the number of bytes.
+pub(super) fn carry<const SUMS: bool>(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
+    #[cfg(not(target_os = "none"))]
+    if !SUMS {
+        // Nearly always the case.
+        if to.get_mut(..from.len()).is_some_and(|to| cobs::copy_clear(from, to)) {
+            return from.len();
+        }
+        return cobs::copy_to_zero(from, to);
+    }
+    // One loop does all of this: each byte is loaded once, and both directions share the loop.
     let (mut total, mut count) = (*sum, 0_usize);
     for (place, byte) in to.iter_mut().zip(from) {
         if *byte == 0 {
@@ -49,18 +44,18 @@ pub(super) fn carry_summed(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
 }
 
 /// Does the same as `carry` for bytes that are known to have no zero.
-#[cfg(not(target_os = "none"))]
-pub(super) fn carry_clear(from: &[u8], to: &mut [u8], _: &mut Sum) -> usize {
-    bytes::copy(from, to);
-    from.len().min(to.len())
+pub(super) fn carry_clear<const SUMS: bool>(from: &[u8], to: &mut [u8], sum: &mut Sum) -> usize {
+    #[cfg(not(target_os = "none"))]
+    if !SUMS {
+        bytes::copy(from, to);
+        return from.len().min(to.len());
+    }
+    carry::<SUMS>(from, to, sum)
 }
-
-#[cfg(target_os = "none")]
-pub(super) use {carry_summed as carry, carry_summed as carry_clear};
 
 #[cfg(test)]
 mod tests {
-    use super::{Sum, carry, carry_summed};
+    use super::{Sum, carry};
 
     #[test]
     fn both_forms_stop_at_a_zero_and_at_the_end_of_either_slice() {
@@ -69,8 +64,8 @@ mod tests {
             from[zero] = 0;
             let (from, count) = (&from[..len], len.min(zero).min(room));
             let (mut one, mut other, mut sum, mut expected) = ([0xEE; 40], [0xEE; 40], Sum::new(), Sum::new());
-            assert_eq!(carry(from, &mut one[..room], &mut Sum::new()), count);
-            assert_eq!(carry_summed(from, &mut other[..room], &mut sum), count);
+            assert_eq!(carry::<false>(from, &mut one[..room], &mut Sum::new()), count);
+            assert_eq!(carry::<true>(from, &mut other[..room], &mut sum), count);
             assert_eq!((&one[..count], &other[..count]), (&from[..count], &from[..count]));
             expected.update(&from[..count]);
             assert_eq!(sum.value(), expected.value(), "{len} bytes, a zero at {zero}, {room} bytes of room");
