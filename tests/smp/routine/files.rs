@@ -15,7 +15,7 @@ use anysmp::smp::{self, Decode, error};
 
 use crate::kit::random::Random;
 use crate::kit::smp::with;
-use crate::routine::scripted::{ok, payload, raw, refused, split};
+use crate::routine::scripted::{self, ok, payload, raw, refused, split};
 
 const NAME: &str = "/lfs/log";
 const FOUR: ParametersResponse = ParametersResponse::new(256, 4);
@@ -796,5 +796,50 @@ fn hostile_servers_of_uploads_end_them_in_typed_errors() {
         }
         assert_eq!(of(|request, _| beside(request, None, "rsn", 1)), failed(Error::Remote(smp::Error::INVALID)));
         assert_eq!(of(|request, _| refused(request, smp::Error::BUSY)), failed(Error::Remote(smp::Error::BUSY)));
+    }
+}
+
+/// A server behind a line that loses every `nth` request or every `nth` response.
+fn periodic(nth: usize, loses: Loses, mut server: impl FnMut(&[u8]) -> Vec<u8>) -> impl FnMut(&[u8]) -> Vec<Vec<u8>> {
+    let mut count = 0;
+    move |request| {
+        count += 1;
+        match (count % nth == 0, loses) {
+            (true, Loses::Requests) => vec![],
+            (true, Loses::Responses) => {
+                server(request);
+                vec![]
+            }
+            (false, _) => vec![server(request)],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Loses {
+    Requests,
+    Responses,
+}
+
+#[test]
+fn a_line_that_loses_every_nth_message_slows_a_transfer_and_ends_none() {
+    let file = Random::new(7).bytes(20_000);
+    for (nth, window) in (2..10).flat_map(|nth| (1..=8).map(move |window| (nth, window))) {
+        for loses in [Loses::Requests, Loses::Responses] {
+            let parameters = || ParametersResponse::new(256, 9);
+            let mut buffer = [0; 1024];
+            let mut store = Store::new(disk(&file), "/lfs", &mut buffer);
+            let mut routine = FileDownload::new(NAME).with_parameters(parameters()).with_window(window);
+            let server = periodic(nth, loses, |request| answer(&mut store, request));
+            let run = scripted::run(&mut routine, &mut Client::new(0), 256, server);
+            assert_eq!(run.report.outcome, DONE, "download, {nth}, {window} at a time, {loses:?}");
+
+            let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+            let mut routine = upload(&file).with_parameters(parameters()).with_window(window);
+            let server = periodic(nth, loses, |request| answer(&mut store, request));
+            let run = scripted::run(&mut routine, &mut Client::new(0), 256, server);
+            assert_eq!(run.report.outcome, DONE, "upload, {nth}, {window} at a time, {loses:?}");
+            assert!(store.files().0[NAME] == file);
+        }
     }
 }
