@@ -16,8 +16,8 @@ pub(super) fn span(drain: core::time::Duration) -> Span {
 impl<F: Framing> Line<'_, F> {
     /// Sends the request in the first `len` bytes of `tx`. The first one of a session brings the
     /// peer into step. If responses do not identify their requests (`drain` is not zero), nothing
-    /// received earlier may pass for its response: the port is looked at first, and the line is kept
-    /// silent for as long as a response is owed.
+    /// received earlier may pass for its response: the port is looked at first, and the line is
+    /// kept silent for as long as a response is owed.
     pub(super) fn ask(&mut self, len: usize, drain: Span, sink: &mut (impl Sink + ?Sized)) -> Result<(), Error> {
         let contact = Contact::of(self.tally);
         if let (Before::First | Before::Brief(_), Contact::Heard) = (self.before, contact) {

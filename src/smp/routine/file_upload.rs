@@ -233,7 +233,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     }
                 },
                 State::Hashing(call) => match call.poll(client, &hash(None), timeout, tx) {
-                    // As after a hash that differs: a device may not have stored all of an open file.
+                    // As if it differed: a device may not have stored all of an open file.
                     Err(Error::TimedOut) => self.state = State::Closing(Call::new(client.retries())),
                     step => return step,
                 },
@@ -262,7 +262,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
-                    // A refusal means that there is no such file. One that is longer is another one.
+                    // A refusal means that there is no such file; a longer one is another file.
                     let theirs = status.map_or(0, |status| status.len);
                     if (1..=self.len).contains(&theirs) {
                         self.state = State::Comparing { call: Call::new(client.retries()), len: theirs };

@@ -91,8 +91,8 @@ pub struct Link {
     /// Time to wait for a response; commands that erase flash wait longer by themselves
     #[arg(long, value_name = "MS", global = true, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Link")]
     pub timeout: u64,
-    /// Retries of a request that gets no response. Once the device has answered, a transfer continues
-    /// until it has been silent for half a minute
+    /// Retries of a request that gets no response. Once the device has answered, a transfer
+    /// continues until it has been silent for half a minute
     #[arg(long, value_name = "N", global = true, default_value_t = 2, help_heading = "Link")]
     pub retries: u8,
     /// At most this many requests of a transfer in flight, 1 to 8, and never more than the device's
