@@ -164,6 +164,13 @@ impl Group {
         self.0 >> 31 == 0
     }
 
+    /// Returns the group of four symbols or padding; `None` if one of them is neither.
+    pub(super) fn of([a, b, c, d]: [u8; 4]) -> Option<Self> {
+        let value = tables::value;
+        let values = u32::from_be_bytes([value(a), value(b), value(c), value(d)]);
+        (values & u32::from_be_bytes([INVALID; 4]) == 0).then_some(Self(values))
+    }
+
     /// Adds a symbol or padding; returns false if the byte is neither.
     pub(super) fn push<const FORM: u8>(&mut self, byte: u8) -> bool {
         let value = if FORM == SMALL { arithmetic::value(byte) } else { tables::value(byte) };
