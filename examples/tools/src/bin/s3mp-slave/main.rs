@@ -12,6 +12,7 @@
 
 use anysmp_tools::outln as println;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anysmp::s3mp::slave::Slave;
@@ -48,11 +49,24 @@ struct Place {
     serial: Option<String>,
 }
 
-fn main() -> io::Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> io::Result<()> {
     let mut listener = match (options.place.tcp, options.place.serial) {
         (Some(address), _) => Listener::tcp(&address)?,
-        (_, Some(path)) => Listener::Wire(Some(Box::new(Serial::open(&path, options.baud)?)), path),
+        (_, Some(path)) => {
+            let port = Serial::open(&path, options.baud)
+                .map_err(|error| io::Error::other(format!("cannot open {path}: {error}; see `smp ports`")))?;
+            Listener::Wire(Some(Box::new(port)), path)
+        }
         _ => pty()?,
     };
     println!("ready: {}", listener.address()?);
