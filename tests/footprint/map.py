@@ -21,7 +21,7 @@ PARTS = [
     ("checksum", "console framing"),
     ("framing", "other framings"),
     ("cbor/write", "CBOR, writing"),
-    ("cbor", "CBOR, reading and lending"),
+    ("cbor", "CBOR, reading"),
     ("smp/payload", "requests and responses, field by field"),
     ("smp/server", "server: checks, repeats, answers"),
     ("smp/header", "server: checks, repeats, answers"),

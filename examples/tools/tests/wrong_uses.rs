@@ -145,6 +145,14 @@ fn the_remedy_for_an_address_that_cannot_be_reached_is_not_to_plug_the_device_in
 }
 
 #[test]
+fn a_slave_whose_line_cannot_be_opened_names_it_and_where_to_look() {
+    let mut slave = Command::new(env!("CARGO_BIN_EXE_s3mp-slave"));
+    let (code, _, stderr) = run(slave.args(["--serial", "/dev/nothere"]).stdin(Stdio::null()));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("cannot open /dev/nothere: ") && stderr.contains("`smp ports`"), "{stderr}");
+}
+
+#[test]
 fn a_port_of_another_user_is_not_opened_and_the_message_says_which_group() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("not checked here: it takes root to become somebody else");
