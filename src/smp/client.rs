@@ -250,6 +250,7 @@ impl Client {
         payload: impl FnOnce(&mut Writer<'_>) -> Result<(), BufferFull>,
     ) -> Result<(usize, Header), Error> {
         let emitted = emit(header, tx, payload)?;
+        // Only now, so that a request that does not fit uses up no number.
         if header.sequence == self.sequence {
             self.sequence = self.sequence.wrapping_add(1);
         }
@@ -267,6 +268,7 @@ impl Client {
             Refusal::VERSION_TOO_OLD => Version::V2,
             _ => return false,
         };
+        // The server asks for the version that it has refused.
         if written == version || written != asked {
             return false;
         }
@@ -353,6 +355,7 @@ pub fn answers(header: &Header, message: &[u8]) -> bool {
 /// shorter than the length in its header, which [`payload`] detects. `None` for any other message.
 pub(super) fn payload_of<'m>(header: &Header, message: &'m [u8]) -> Option<&'m [u8]> {
     let (answer, rest) = Header::parse(message).ok()?;
+    // Not the version: see *Responses*.
     let is = answer.op == header.op.response()
         && answer.sequence == header.sequence
         && answer.group == header.group

@@ -240,6 +240,7 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
             return Checked::Answered(0);
         }
         let request = match Flaw::of(first) {
+            // Answered, so that a newer client can fall back.
             Some(Flaw::Version) => Err(Error::VERSION_TOO_NEW),
             Some(Flaw::Op) => Err(Error::NOT_SUPPORTED),
             None => message.get(..Header::LEN + usize::from(header.length)).ok_or(Error::CORRUPT),
@@ -249,13 +250,16 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
             Ok(request) => {
                 let payload = request.get(Header::LEN..).unwrap_or_default();
                 let incoming = Incoming::new(header, payload);
+                // No time is spent on a fingerprint that no memory stores.
                 let fingerprint =
                     (self.memory.is_used() && runs_once(&incoming)).then(|| self.memory.fingerprint(request));
+                // Before the policy, which has allowed the request that this one repeats.
                 match self.memory.received(peer, request, fingerprint) {
                     Known::Executed => Error::BUSY,
                     Known::Response(response) if buffer.replace(response).is_ok() => {
                         return Checked::Answered(response.len());
                     }
+                    // `tx` is shorter than it was: no reason to run the write again.
                     Known::Response(_) => Error::TOO_LARGE,
                     Known::Nothing => match self.policy.allows(&incoming, peer) {
                         Ok(()) => {
@@ -308,6 +312,7 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P,
         if Self::has_rc(header) && fill_gap(tx.get_mut(..len).unwrap_or_default()).is_err() {
             len = refuse(&mut AnswerBuffer::new(tx), header, Error::TOO_LARGE);
         }
+        // The response is complete: a repeat gets the same bytes.
         if let Some(fingerprint) = fingerprint {
             self.memory.remember(peer, fingerprint, tx.get(..len).unwrap_or_default());
         }

@@ -252,6 +252,7 @@ const fn translated() -> ([u16; 128], usize) {
         let mut at = 0;
         while at < codes.len() {
             let (code, v1) = codes[at];
+            // Without an entry, `to_v1` returns 1.
             if v1 != 1 {
                 assert!(v1 < 16, "a code of four bits");
                 let Some(line) = line(group, code as u16) else { panic!("a group and a code of six bits") };

@@ -1,4 +1,4 @@
-//! Group 10, enumeration: which groups a device serves.
+//! Group 10, enumeration: the groups that a device serves.
 //!
 //! Specification: Zephyr Project, *Enumeration management*.
 //!
@@ -193,6 +193,7 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
         Single::COMMAND => incoming.write(&mut reply, |Single { index }| {
             let (index, last) = (usize::from(index.unwrap_or(0)), served.len().wrapping_sub(1));
             let found = served.get(index).ok_or(error::enumeration::INDEX_TOO_LARGE)?;
+            // By the specification only the response with the last group has `end`.
             Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
         }),
         Details::COMMAND => incoming.write(&mut reply, |Details { groups }| {
@@ -200,6 +201,7 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
             for group in groups.iter().flatten() {
                 wanted.push(group).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
             }
+            // An empty list asks for no group; only without a list all are meant.
             Ok(Chosen { served, wanted: groups.is_some().then_some(wanted) })
         }),
         _ => Err(Error::NOT_SUPPORTED),

@@ -174,6 +174,7 @@ impl Request for Upload<'_> {
     const OP: Op = Op::Write;
     const GROUP: Group = Group::IMAGE;
     const COMMAND: u8 = 1;
+    // The first piece erases the slot.
     const TIMEOUT: Duration = ERASE_TIME;
     type Kind = Upload<'static>;
     type Response<'m> = UploadResponse;

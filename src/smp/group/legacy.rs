@@ -121,6 +121,7 @@ impl Request for LogShow<'_> {
 
     fn response(payload: &[u8]) -> Result<LogShowResponse<'_>, client::Error> {
         match Error::find(payload)? {
+            // With entries, `rc` 1 only means that there are more.
             Some(error) if !has_entries(payload) => Err(client::Error::Remote(error)),
             _ => Ok(Decode::decode(payload)?),
         }

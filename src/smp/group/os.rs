@@ -301,6 +301,7 @@ pub trait Commands {
 pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     let (mut reply, mut after) = (reply, After::Nothing);
     let written = match (incoming.op(), incoming.command()) {
+        // Some clients read, most write.
         (_, Echo::COMMAND) => incoming.write(&mut reply, |request| commands.echo(request)),
         (Op::Write, ConsoleEcho::COMMAND) => incoming.write(&mut reply, |request| commands.console_echo(request)),
         (Op::Read, TaskStatistics::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.task_statistics()),
@@ -308,6 +309,7 @@ pub fn dispatch<C: Commands + ?Sized>(commands: &mut C, incoming: &Incoming<'_>,
         (Op::Read, ReadDateTime::COMMAND) => incoming.write(&mut reply, |Empty {}| commands.read_datetime()),
         (Op::Write, WriteDateTime::COMMAND) => incoming.write(&mut reply, |request| commands.write_datetime(request)),
         (Op::Write, Reset::COMMAND) => incoming.write(&mut reply, |request: Reset| {
+            // First, so that a refusal leaves no reset to do.
             let done = commands.reset(request)?;
             let Reset { force, boot_mode } = request;
             after = After::Reset { force: force == Some(Force(true)), mode: boot_mode.unwrap_or(0) };

@@ -20,8 +20,7 @@
 //!
 //! # Cost
 //!
-//! At most 304 bytes of state on a 64-bit machine. The link's receive buffer holds the device's
-//! largest message.
+//! At most 304 bytes of state on a 64-bit machine; the link's buffer holds the largest message.
 //!
 //! # Interpretation
 //!
@@ -121,6 +120,7 @@ impl<'n> FileDownload<'n> {
     /// [`with_beginning`](Self::with_beginning). They are not compared with the device's.
     #[must_use]
     pub const fn with_offset(mut self, off: u64) -> Self {
+        // Replaces an earlier `start`: the order of the calls does not count.
         self.off = self.off.saturating_sub(self.start).saturating_add(off);
         self.start = off;
         if off > 0 {
@@ -141,10 +141,9 @@ impl<'n> FileDownload<'n> {
 
     paced!(course.pacing);
 
-    /// Sets whether to ask for the `crc32` of the file at the end and to compare it with that of
-    /// the received bytes; by default nothing is compared. Only a download that has all bytes can
-    /// do that: after [`with_offset`](Self::with_offset), and for an empty file, nothing is
-    /// compared.
+    /// Sets whether to compare the `crc32` of the device's file with that of the received bytes at
+    /// the end; by default it is not compared. After [`with_offset`](Self::with_offset), and for an
+    /// empty file, it never is.
     #[must_use]
     pub const fn with_verify(mut self, verify: bool) -> Self {
         self.verify = verify;
@@ -189,6 +188,7 @@ impl<'n> FileDownload<'n> {
                     return Ok(Step::Send(bytes));
                 }
                 State::Checking(call) => match call.poll(client, &checksum(self.name), timeout, tx) {
+                    // All bytes have arrived: only the proof is missing.
                     Err(Error::TimedOut | Error::BufferFull) => self.done(false),
                     step => return step,
                 },
@@ -248,6 +248,7 @@ impl<'n> FileDownload<'n> {
                     match self.len.checked_sub(self.off) {
                         Some(0) => self.complete(client),
                         Some(_) => self.receive_from(client, self.off),
+                        // Shorter than the part that the caller has: another file.
                         None => return Err(Error::Offset),
                     }
                 }
@@ -256,8 +257,7 @@ impl<'n> FileDownload<'n> {
                 let Some(index) = transfer.index(KIND, message) else {
                     match early.as_mut().map_or(Heard::Foreign, |call| call.receive(client, message)) {
                         Heard::Foreign => self.course.counts.foreign(),
-                        // The response has overtaken the last pieces, whose bytes are not counted
-                        // yet.
+                        // It has overtaken the last pieces, whose bytes are not counted yet.
                         Heard::Again | Heard::Response(_) => *early = None,
                     }
                     return Ok(None);

@@ -188,6 +188,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 
     fn send_from(&mut self, start: u64) {
+        // Never repeated: without a response, the hash is asked for again after the close.
         let early = (self.settings.verify && self.len > 0).then(|| Call::new(0));
         let (_, window) = self.course.pacing.settle();
         self.state = State::Sending { transfer: Transfer::new(window, start), start, early };
@@ -290,6 +291,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                         Heard::Again => *early = None,
                         Heard::Response(answer) => {
                             *early = None;
+                            // Any other hash may be that of the file before its last pieces.
                             if hash::compare(&mut self.source, self.len, answer)? == Some(true) {
                                 self.done(true);
                             }
@@ -307,6 +309,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     Ok(off) if off < self.len => transfer.wanted(&flight, off, course)?,
                     Ok(_) if self.settings.verify && self.len > 0 => {
                         self.state = match *early {
+                            // It is in flight, and may save the close.
                             Some(call) if !call.is_new() => State::Hashing(call),
                             _ => State::Closing(Call::new(client.retries())),
                         };
@@ -337,6 +340,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             State::Closing(call) => match call.receive(client, message) {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
+                // Even refused: a device without this command can have the hash.
                 Heard::Response(_) => self.state = State::Checking(Call::new(client.retries())),
             },
             State::Checking(call) => match call.receive(client, message) {

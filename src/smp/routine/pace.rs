@@ -1,4 +1,4 @@
-//! The times of a transfer: when a request is repeated, and when the transfer is given up.
+//! The times of a transfer: the wait before a repeat, and the silence that ends the transfer.
 //!
 //! ```text
 //!   begins ─▶ tick, tick, … ─▶ heard: a response; the time is smoothed
@@ -142,6 +142,7 @@ impl Pace {
         if let Waiting::Timed { sequence: timed, .. } = self.waiting
             && timed == sequence
         {
+            // Its own response counts as foreign from now on, so its time is never measured.
             self.forget();
         }
     }

@@ -159,6 +159,7 @@ impl<'n> Piece<'n> {
     /// The longest piece from `off` on that fits a message of `limit` bytes. At offset 0 it carries
     /// the keys with 32 bytes of data; `sha` is left out if there is no room for both.
     pub(super) fn fill(off: u64, total: u64, what: What<'n>, limit: usize) -> Result<Self, Error> {
+        // A header cannot announce a longer payload.
         let limit = limit.min(Header::LEN + usize::from(u16::MAX));
         let (least, wanted) = what.least(off);
         if limit < least {

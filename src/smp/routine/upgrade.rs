@@ -334,6 +334,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Routine for Upgrade<S, I
                 if boot.waited < self.settings.boot_time {
                     call.timed_out();
                 } else if *moment == Moment::Marked {
+                    // The reset into the image is yet to come: a failure, not a doubt.
                     self.end(UpgradeOutcome::Failed(Error::TimedOut));
                 } else {
                     self.doubt(Doubt::Silent);

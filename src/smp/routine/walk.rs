@@ -175,11 +175,13 @@ impl StatWalk {
                         Some(text) => {
                             let mut name = Vec::new();
                             for piece in text.as_bytes().iter() {
+                                // A name that is cut short would name another set, or none.
                                 name.extend_from_slice(piece).or(Err(Error::BufferFull))?;
                             }
                             let last = names.next().is_none();
                             self.stage = Stage::Reading { call: Call::new(client.retries()), name, last };
                         }
+                        // There is no set, or the list has become shorter.
                         None => self.end(WalkOutcome::Done),
                     }
                 }
@@ -188,8 +190,10 @@ impl StatWalk {
                 Heard::Foreign => self.report.foreign(),
                 Heard::Again => {}
                 Heard::Response(response) => {
+                    // Also after a refusal, or the walk would ask for the same set forever.
                     let (answer, index) = (self.report.count(response)?, self.index);
                     self.index = index.wrapping_add(1);
+                    // Another list would only show the end again.
                     if *last {
                         self.end(WalkOutcome::Done);
                     } else {
@@ -340,6 +344,7 @@ impl<'n> SettingsWalk<'n> {
             Heard::Again => {}
             Heard::Response(response) => {
                 let response = self.report.count(response)?;
+                // Also after a refusal, as for sets.
                 self.state = Naming::Idle { names };
                 return Ok(match response {
                     Ok(settings::ReadResponse { value, .. }) => SettingEvent::Value { name, value },

@@ -99,6 +99,7 @@ impl<'m> Incoming<'m> {
         command: impl FnOnce(R) -> Result<E, Error>,
     ) -> Result<(), Error> {
         let request = R::decode(self.payload.0).or(Err(Error::INVALID))?;
+        // The command has run even if its response does not fit.
         command(request)?.encode(&mut reply.buffer.writer).or(Err(Error::TOO_LARGE))
     }
 
@@ -215,6 +216,7 @@ pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Err
     buffer.restart();
     match error.write(request.version, &mut buffer.writer) {
         Ok(()) => buffer.complete(request),
+        // Not even the error fits: silence, as if the response was lost.
         Err(_) => 0,
     }
 }
@@ -286,6 +288,7 @@ pub(super) fn fill_gap(response: &mut [u8]) -> Result<(), BufferFull> {
             Ok(())
         }
         Some((gap, _)) if *gap == GAP => Err(BufferFull),
+        // An error has its own code and no gap.
         _ => Ok(()),
     }
 }

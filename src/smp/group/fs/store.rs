@@ -106,6 +106,7 @@ impl<'b, F: Files> Store<'b, F> {
         if total == 0 {
             return Err(error::fs::FILE_EMPTY);
         }
+        // At the end nothing is left to hash.
         let rest = total.checked_sub(off).filter(|rest| *rest > 0).ok_or(error::fs::FILE_OFFSET_LARGER_THAN_FILE)?;
         let wanted = request.len.map_or(rest, |len| len.min(rest));
         let mut done = 0;
@@ -113,6 +114,7 @@ impl<'b, F: Files> Store<'b, F> {
             let piece = usize::try_from(wanted - done).unwrap_or(usize::MAX).min(self.buffer.len());
             let into = self.buffer.get_mut(..piece).unwrap_or_default();
             let read = self.files.read(path, off + done, into)?;
+            // The file has become shorter: the loop would not end.
             let read = into.get(..read).filter(|read| !read.is_empty()).ok_or(error::fs::FILE_READ_FAILED)?;
             each(read);
             done += read.len() as u64;
@@ -135,6 +137,7 @@ const TYPES: &[(Text<'static>, HashType)] = &[
 /// The response with a hash of `len` bytes.
 const fn hashed<'r>(request: &Hash<'_>, kind: &'static str, len: u64, output: HashOutput<'r>) -> HashResponse<'r> {
     let off = match request.off {
+        // By the specification the key is only sent if it is not 0.
         Some(0) => None,
         off => off,
     };
@@ -184,6 +187,7 @@ impl<F: Files> Commands for Store<'_, F> {
         let alone = |error| (error, None);
         let path = Path::parse(request.name, self.root).map_err(alone)?;
         let expected = match &self.session {
+            // Also during an upload of this file: the client begins again.
             _ if request.off == 0 => Some((0, request.len.ok_or(alone(Error::INVALID))?)),
             Session::Uploading { path: open, off, len } if open == path.as_str().as_bytes() => Some((*off, *len)),
             _ => None,
@@ -192,13 +196,16 @@ impl<F: Files> Commands for Store<'_, F> {
             let next = expected.map_or_else(|| self.files.len(path).unwrap_or(0), |(off, _)| off);
             return Err((error::fs::FILE_OFFSET_NOT_VALID, Some(next)));
         };
+        // More than was announced. Nothing is written, so the upload can still continue.
         if len.checked_sub(off).is_none_or(|rest| request.data.len() as u64 > rest) {
             return Err(alone(Error::INVALID));
         }
+        // After a failed write the end of the file is unknown, so the upload has to begin again.
         self.session = Session::Idle;
         let next = self.store(path, off, request.data);
         match (next, heapless::Vec::from_slice(path.as_str().as_bytes())) {
             (Ok(off), Ok(path)) if off < len => self.session = Session::Uploading { path, off, len },
+            // After the last piece, or an error, nothing more is written.
             _ => self.files.close(),
         }
         next.map(|off| UploadResponse { off }).map_err(alone)

@@ -120,6 +120,7 @@ impl Value<'_> for Entry {
     fn of(item: Item<'_>) -> Result<Self, Malformed> {
         match item {
             Item::Map(_) => Pool::of(item).map(Some).map(Self),
+            // Any other value belongs to a key that is not a pool.
             _ => Ok(Self(None)),
         }
     }
@@ -223,6 +224,7 @@ impl<'b> Decode<'b> for PoolStatisticsResponse<'b> {
                 _ => reader.skip()?,
             }
         }
+        // Neither table is there: Zephyr's form, one key per pool.
         Table::read(&mut Reader::new(payload)).map(|payload| Self(Pools::Payload(payload)))
     }
 }

@@ -103,7 +103,9 @@ impl<S: Settings> Commands for Store<'_, S> {
         let wanted = request.max_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(limit);
         let into = self.buffer.get_mut(..wanted.min(limit)).unwrap_or_default();
         let len = self.settings.get(name, into)?;
+        // `len` is that of the whole value; only its front has been copied if it is longer.
         let value = into.get(..len).unwrap_or(into);
+        // By the specification the limit is sent only if more was requested.
         let max_size = if wanted > limit { u32::try_from(limit).ok() } else { None };
         Ok(ReadResponse { value: value.into(), max_size })
     }

@@ -188,8 +188,10 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 self.plan(survey, retries);
             }
             (Moment::Uploaded, survey) => self.stored(survey, retries),
+            // Without a list nothing shows whether the mark was made.
             (Moment::Marked, None) => self.end(UpgradeOutcome::Failed(Error::TimedOut)),
             (Moment::Marked, Some(survey)) => match self.items.as_ref().get(self.at).map(|item| item.seen.place) {
+                // The mark was made, and the device has restarted into the image.
                 Some(Place::OnTrial | Place::Confirmed) => self.booted(survey, retries),
                 Some(Place::Pending) => {
                     self.done(Task::None, None);
@@ -249,6 +251,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if self.at(|item| item.seen.place == Place::Confirmed && item.seen.by_version && item.look_alike) {
             return self.doubt(Doubt::SameVersion);
         }
+        // None is on trial: nothing is left to confirm.
         if !self.at(|item| item.seen.place == Place::OnTrial) {
             return self.end(UpgradeOutcome::Confirmed);
         }
@@ -272,6 +275,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 self.stage = Stage::Resetting(Call::new(0), Moment::RolledBack);
                 return;
             }
+            // The note claims that all have fallen back; a confirmed image has not.
             (false, _) if !runs(Place::Confirmed) => self.notes.add(Note::RolledBack),
             _ => {}
         }

@@ -86,6 +86,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             return self.end(UpgradeOutcome::Failed(Error::NotNewer));
         }
         let Some(plan) = self.planned() else { return self.end(UpgradeOutcome::AlreadyRunning) };
+        // Before the first request that changes the device.
         if self.settings.plan_only {
             if self.find(|item| item.seen.in_the_way).is_some() {
                 self.notes.add(Note::InTheWay);
@@ -96,6 +97,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
             self.notes.add(Note::NoUpload);
         }
         if !self.settings.confirm {
+            // Only the confirmation is left, which was not requested.
             if plan == Plan::Confirm {
                 return self.end(UpgradeOutcome::Testing);
             }

@@ -32,6 +32,7 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
                 call.poll(client, &ReadState {}, usual, tx)
             }
             Stage::Measuring(call) => match call.poll(client, &SlotInfo {}, usual, tx) {
+                // The slots only reveal faults in advance: the upgrade goes on without them.
                 Err(Error::TimedOut) => {
                     self.measured(client.retries());
                     return None;

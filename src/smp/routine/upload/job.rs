@@ -68,6 +68,7 @@ impl Job {
     fn step<S: Source>(&mut self, source: &mut S, client: &mut Client, tx: &mut [u8]) -> Result<Step, Error> {
         loop {
             match &mut self.state {
+                // No device accepts an image without a header.
                 State::Idle if self.len == 0 => return Err(Error::Empty),
                 State::Idle => match self.course.begin() {
                     None => self.begin(),

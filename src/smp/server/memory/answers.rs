@@ -119,6 +119,7 @@ impl Memory for Answers<'_> {
     fn received(&mut self, peer: Peer, request: &[u8], fingerprint: Option<u32>) -> Known<'_> {
         let is_own = self.peer == peer;
         let found = self.record.find(self.clock.ended(), is_own, fingerprint);
+        // Nobody loses anything: not counted as displaced.
         if found.is_nothing() {
             self.peer = peer;
         }

@@ -121,6 +121,7 @@ impl Memory for PeerAnswers<'_> {
             *front = Front { silent, ..was }.emit();
             let mut record = Record { memory: rest, len: was.len, place: was.place };
             let found = record.find(units, is_own, fingerprint);
+            // The loop goes on after a find, since time passes for the writes of all peers.
             if let Known::Nothing = known {
                 known = record.known(found, request);
             }
@@ -146,6 +147,7 @@ impl Memory for PeerAnswers<'_> {
         let Some((merit, Part { front, rest })) = best else { return };
         let Front { len, place, .. } = Front::parse(front);
         let mut record = Record { memory: rest, len, place };
+        // The writes of the peer before would answer requests of this one.
         if merit != Merit::Own {
             record.forget();
         }

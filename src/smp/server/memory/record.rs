@@ -119,6 +119,7 @@ impl<'m> Record<'m> {
         if let Some(oldest) = writes.get_mut(place * WRITE..).and_then(<[u8]>::first_chunk_mut) {
             *oldest = [f0, f1, f2, f3, UNITS, REQUESTS];
         }
+        // A response that does not fit is not stored in part: its repeat gets rc 10.
         if let (Some(room), Ok(len)) = (room.get_mut(..response.len()), u16::try_from(response.len())) {
             copy(response, room);
             self.len = len;
