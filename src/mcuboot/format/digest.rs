@@ -113,6 +113,7 @@ impl Hash {
 
 impl PartialEq for Hash {
     fn eq(&self, other: &Self) -> bool {
+        // The bytes after a hash may be those of a longer one that was there before.
         self.as_bytes() == other.as_bytes()
     }
 }
@@ -140,6 +141,7 @@ pub trait Digest {
     /// The kind of hash for whole files, by which an upload is checked; `None` if this digest has
     /// none. By default that of images, if it is SHA-256.
     const FILE_KIND: Option<HashKind> = match Self::KIND {
+        // The `sha` of an upload is always SHA-256.
         HashKind::Sha256 => Some(HashKind::Sha256),
         _ => None,
     };

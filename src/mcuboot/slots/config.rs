@@ -323,6 +323,7 @@ pub(super) fn check<F: Geometries>(
     if !is_valid(Device::Active) || F::ARE_TWO && !is_valid(Device::Spare) {
         return Err(ConfigError::Geometry);
     }
+    // Two slots of each pair are numbered, in 32 bits.
     if u32::try_from(pairs.len()).map_or(true, |pairs| pairs > 1 << 31 || config.active_image >= pairs) {
         return Err(ConfigError::Pairs);
     }
@@ -335,6 +336,7 @@ pub(super) fn check<F: Geometries>(
         }
         let mut before = number;
         while let Some(other) = region(pairs, *log, before.wrapping_sub(1)) {
+            // The same addresses in another flash device are other bytes.
             let apart =
                 F::ARE_TWO && device(geometry, pairs, number) != device(geometry, pairs, before.wrapping_sub(1));
             if one.overlaps(other) && !apart {

@@ -1,4 +1,4 @@
-//! The application's say in an upgrade: a gate that may refuse, and the events that it sees.
+//! The application's part in an upgrade: a gate that may refuse, and the events that it gets.
 //!
 //! ```text
 //!   Command::Upload    first chunk, or a resume ─▶ Gate::upload ─▶ erase and write
@@ -19,8 +19,8 @@ use crate::mcuboot::tlv::Kind;
 use crate::mcuboot::{Header, Version};
 use crate::shown::shown;
 
-/// The application's say in the changes that clients make to the slots. `()` is the gate that is
-/// always open.
+/// Allows or refuses the changes that clients make to the slots. `()` is the gate that is always
+/// open.
 ///
 /// It is an object of the application, so it can check a battery, a motor, a hardware revision.
 /// Every function allows by default, so a gate implements only those that it needs. A refusal is
