@@ -9,10 +9,9 @@
 //!   Erase        ─▶ record ─▶ erase
 //! ```
 //!
-//! The rules of an upload are those of `mcuboot::slots`. A file is
-//! whatever the client sends; its identity, which clients use to mark it, is the SHA-256 of the
-//! whole file. It is kept with length and version in a [`Record`], since the boot loader keeps
-//! none.
+//! The rules of an upload are those of `mcuboot::slots`. A file may have any content; its identity,
+//! by which clients mark it, is the SHA-256 of the whole file. It is kept with length and version
+//! in a [`Record`], since the boot loader keeps none.
 //!
 //! # Guarantees
 //!
@@ -21,7 +20,7 @@
 //! * While another program is marked, or the running one is on trial, the spare region is not
 //!   changed (9): such boot loaders check nothing, and would start a half-written program.
 //! * Power may fail at any moment. After a swap the regions are identified by hashing, never by a
-//!   flag that a power cut may have left behind.
+//!   flag, which a power cut may leave in its old state.
 //!
 //! The spare region may lie in another flash device: [`Updater::new`] is given
 //! [`TwoGeometries`](super::flash::TwoGeometries) then, and the executor
@@ -175,11 +174,13 @@ impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
         let two = page.checked_mul(2).ok_or(RegionError::Geometry)?;
         // A record has 112 bytes, rounded up to whole write units.
         let short = record.len < two || page < 128 || active.len.min(spare.len) == 0;
+        // A checkpoint region that is absent has no bytes.
         if short || all.iter().any(|(region, device)| region.len > 0 && !region.fits(geometry.of(*device))) {
             return Err(RegionError::Region);
         }
         let mut rest = &all[..];
         while let Some(((one, device), others)) = rest.split_first() {
+            // Regions of different flash devices cannot overlap.
             let is_near = |other: &flash::Device| !F::ARE_TWO || other == device;
             if others.iter().any(|(other, device)| is_near(device) && one.overlaps(*other)) {
                 return Err(RegionError::Overlap);
@@ -190,6 +191,7 @@ impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
         if scratch.len() < scratch_len(size(widest.read), size(widest.write)) {
             return Err(RegionError::Scratch);
         }
+        // Records and marks identify a file by its SHA-256.
         if D::FILE_KIND != Some(HashKind::Sha256) {
             return Err(RegionError::Digest);
         }
@@ -237,6 +239,7 @@ impl<L, D, F> Updater<'_, L, D, F> {
             hash: if is_known { &entry.hash } else { &[] },
             bootable: true,
             pending: !is_active && self.next == Next::Test,
+            // During a trial the program that ran before is the confirmed one.
             confirmed: is_active != (self.next == Next::Revert),
             active: is_active,
             permanent: false,

@@ -207,9 +207,11 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
                 *address = address.wrapping_add(self.access.len);
                 *left = left.saturating_sub(self.access.len);
                 match read {
+                    // The log has only the CRC of the part.
                     Read::Trust(_) => upload.crc.update(bytes),
                     _ => digest.update(bytes),
                 }
+                // The rest of a range that cannot be read does not change the judgement.
                 if result.is_err() || *left == 0 {
                     let read = *read;
                     return self.judge(read, result.is_ok());
@@ -277,6 +279,7 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
             self.advance_stages(Ok(()));
         }
         match self.access.kind {
+            // Also while a chunk is written: the log may be in another device than the chunk.
             Kind::EraseLog | Kind::Work => self.updater.geometry.records(),
             _ => self.stage.device(&self.updater.geometry),
         }
@@ -299,6 +302,7 @@ impl<L: Loader, D: Digest, F: Geometries> flash::Job for Job<'_, '_, L, D, F> {
             (Err(Failed), Kind::Erase | Kind::EraseLog) => Err(Error::FlashErase),
             (Err(Failed), Kind::Carry | Kind::Chunk | Kind::Work) => Err(Error::FlashWrite),
         };
+        // The next piece is answered with offset 0, where the upload begins again.
         if outcome.is_err() && self.piece.is_some() {
             self.updater.session = Session::Idle;
         }

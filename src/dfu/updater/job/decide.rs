@@ -21,6 +21,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
             Command::Erase { slot } => {
                 match slot {
                     None | Some(1) if self.updater.next == Next::Stay => {}
+                    // The running program, or one that the boot loader may still start.
                     None | Some(0 | 1) => return Err(Error::NoFreeSlot),
                     Some(_) => return Err(Error::InvalidSlot),
                 }
@@ -68,8 +69,10 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
             }
         } else if is(&record.spare) {
             match (*next, confirm) {
+                // It is confirmed, or marked, already.
                 (Next::Revert, true) | (Next::Test, false) => self.done(Outcome::States),
                 (Next::Revert, false) | (Next::Test, true) => return Err(Error::AlreadyPending),
+                // These boot loaders try every program first.
                 (Next::Stay, true) => return Err(Error::ConfirmationDenied),
                 (Next::Stay, false) => {
                     let (address, left) = (regions.spare.start, record.spare.len);
@@ -125,6 +128,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         let max = self.updater.max();
         let Updater { loader, next, regions, version, upload, session, record, .. } = &mut *self.updater;
         let len = piece.len.filter(|len| *len > 0).ok_or(Error::InvalidLength)?;
+        // The boot loader would start a half-written file: it checks nothing.
         if *next != Next::Stay {
             return Err(Error::NoFreeSlot);
         }
@@ -144,6 +148,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         }
         *session = Session::Idle;
         upload.begin(0, Target::new(regions.spare), len, piece.sha).ok_or(Error::InvalidHash)?;
+        // The record alone does not prove that the bytes are still there.
         if record.spare.len == len && record.spare.hash == piece.sha {
             let start = regions.spare.start;
             self.sweep(start, len, Read::Compare);
@@ -183,6 +188,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
                 self.save(Saved::Start);
             }
             Read::Trust(crc) if is_read && upload.crc.value() == crc => self.stage = Stage::Head(Head::Resume),
+            // The part has changed since its record, or cannot be read.
             Read::Trust(_) => return self.route(),
             Read::Compare if is_read && upload.key.is(digest.finish().as_bytes()) => {
                 let len = upload.len;
@@ -194,13 +200,16 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
             Read::Check => {
                 let hash = digest.finish();
                 let (key, len) = (upload.key.as_bytes(), upload.len);
+                // A shorter key identifies an upload, but is not a hash.
                 let matched = (key.len() == 32).then(|| key == hash.as_bytes());
                 let hash = crate::bytes::take(hash.as_bytes(), 0).ok_or(Error::Unknown)?;
                 record.spare = Entry { len, version: Version::default(), hash };
                 self.stage = Stage::Head(Head::Store(matched));
             }
+            // The bytes have changed since they were received.
             Read::Verify if digest.finish().as_bytes() != record.spare.hash => return Err(Error::NoImage),
             Read::Verify => {
+                // Before the mark itself: a swap without this record would not be noticed.
                 record.marked = true;
                 self.save(Saved::Mark);
             }
