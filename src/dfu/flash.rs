@@ -15,10 +15,12 @@
 #[cfg(feature = "async")]
 pub mod asynch;
 mod devices;
+mod job;
 
 use embedded_storage::nor_flash::NorFlash;
 
 pub use devices::{Device, Flash, Geometries, Two, TwoGeometries};
+pub use job::{Job, run};
 
 /// One operation on the flash. Addresses and lengths are aligned as the flash requires.
 #[expect(clippy::exhaustive_enums, reason = "an executor has to handle each")]
@@ -140,55 +142,4 @@ pub fn geometry<F: NorFlash>(flash: &F) -> Geometry {
 #[expect(clippy::cast_possible_truncation, reason = "compared before")]
 const fn narrow(size: usize) -> u32 {
     if size as u64 > u32::MAX as u64 { 0 } else { size as u32 }
-}
-
-/// Work that consists of flash operations.
-pub trait Job {
-    /// True for work on two flash devices, which an executor for one refuses at compile time.
-    const ARE_TWO: bool = false;
-
-    /// Returns the device of the operation that [`next`](Self::next) returns now.
-    fn flash_device(&mut self) -> Device {
-        Device::Active
-    }
-
-    /// Returns the operation to do now; `None` when the job has ended. It is the same operation
-    /// until [`completed`](Self::completed) is called.
-    fn next(&mut self) -> Option<Operation<'_>>;
-
-    /// Reports the result of the operation.
-    fn completed(&mut self, result: Result<(), Failed>);
-}
-
-impl<J: Job + ?Sized> Job for &mut J {
-    const ARE_TWO: bool = J::ARE_TWO;
-
-    fn flash_device(&mut self) -> Device {
-        (**self).flash_device()
-    }
-
-    fn next(&mut self) -> Option<Operation<'_>> {
-        (**self).next()
-    }
-
-    fn completed(&mut self, result: Result<(), Failed>) {
-        (**self).completed(result);
-    }
-}
-
-/// Runs a job to its end on a blocking flash, or on [`Two`] of them, and returns it, for its
-/// outcome.
-///
-/// `&mut job` is a job as well, which saves a copy of the outcome on the stack.
-#[must_use = "the job has the outcome"]
-pub fn run<J: Job, F: Flash>(mut job: J, flash: &mut F) -> J {
-    // The addresses of one device mean something else in another.
-    const { assert!(J::ARE_TWO == F::ARE_TWO, "the slots and the executor need the same number of flash devices") };
-    loop {
-        let device = if F::ARE_TWO { job.flash_device() } else { Device::Active };
-        let Some(operation) = job.next() else { break };
-        let result = flash.perform(device, operation);
-        job.completed(result);
-    }
-    job
 }

@@ -37,9 +37,8 @@ use super::loader::Loader;
 use super::receiving::Receiving;
 use super::record::Record;
 use super::region::{LogRegion, Region};
-use super::state::{Info, State};
+use super::state::State;
 use super::upload::Session;
-use super::{Command, Device};
 use crate::mcuboot::Version;
 use crate::mcuboot::digest::{Digest, HashKind};
 use crate::shown::shown;
@@ -199,12 +198,6 @@ impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
         let (session, knowledge, next) = (Session::Idle, Knowledge::Unread, Next::Stay);
         Ok(Self { geometry, regions, version, loader, scratch, digest, session, upload, log, record, knowledge, next })
     }
-
-    /// Begins a command. The job does nothing until an executor runs it.
-    #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, L, D, F> {
-        Job::new(self, command)
-    }
 }
 
 impl<L, D, F> Updater<'_, L, D, F> {
@@ -244,34 +237,5 @@ impl<L, D, F> Updater<'_, L, D, F> {
             active: is_active,
             permanent: false,
         })
-    }
-}
-
-impl<'s, L: Loader, D: Digest, F: Geometries> Device for Updater<'s, L, D, F> {
-    type Job<'j>
-        = Job<'j, 's, L, D, F>
-    where
-        Self: 'j;
-
-    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, L, D, F> {
-        Job::new(self, *command)
-    }
-
-    fn slots(&self) -> u32 {
-        2
-    }
-
-    fn state(&self, slot: u32) -> Option<State<'_>> {
-        self.entry(slot)
-    }
-
-    fn info(&self, slot: u32) -> Option<Info> {
-        let max_image_size = self.max();
-        let (size, upload_image_id) = match slot {
-            0 => (self.regions.active.len, None),
-            1 => (self.regions.spare.len, Some(0)),
-            _ => return None,
-        };
-        Some(Info { image: 0, slot, size, upload_image_id, max_image_size })
     }
 }

@@ -114,7 +114,6 @@ mod walk;
 use super::digest::Digest;
 use super::trailer::Layout;
 use super::{Header, Version};
-use crate::dfu::Device;
 use crate::dfu::checkpoint::Log;
 use crate::dfu::flash::{self, Geometries};
 use crate::dfu::receiving::Receiving;
@@ -220,13 +219,6 @@ impl<'s, D: Digest, G: Gate, C: Setup> Slots<'s, D, G, C> {
     pub const fn gate_mut(&mut self) -> &mut G {
         &mut self.gate
     }
-
-    /// Begins a command. The job does nothing until an executor runs it; a job that is dropped
-    /// while it erases or writes a slot ends the upload session.
-    #[must_use = "a job does nothing until it is run"]
-    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, D, G, C> {
-        Device::begin(self, &command)
-    }
 }
 
 impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
@@ -278,30 +270,4 @@ fn spare_device<F: Geometries>(pairs: &[Pair], image: u32) -> flash::Device {
     // An image that does not exist has no slot to work on.
     let pair = look::pair(pairs, image).filter(|_| F::ARE_TWO);
     pair.map_or(flash::Device::Active, |pair| pair.running().other().device())
-}
-
-impl<'s, D: Digest, G: Gate, C: Setup> Device for Slots<'s, D, G, C> {
-    type Job<'j>
-        = Job<'j, 's, D, G, C>
-    where
-        Self: 'j;
-
-    // Not inlined: see *Stack* in `smp::server`. It saves 90 to 140 bytes of stack, for up to 150
-    // of flash.
-    #[inline(never)]
-    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, D, G, C> {
-        Job::new(self, command)
-    }
-
-    fn slots(&self) -> u32 {
-        self.count()
-    }
-
-    fn state(&self, slot: u32) -> Option<State<'_>> {
-        self.state_of(slot)
-    }
-
-    fn info(&self, slot: u32) -> Option<Info> {
-        self.info_of(slot)
-    }
 }

@@ -168,6 +168,18 @@ fn check(message: &[u8]) -> u8 {
     full.wrapping_neg()
 }
 
+impl<K> Pending<K> {
+    /// Gives the request in `tx` a new counter, when its response did not come in time; returns its
+    /// length in bytes, or `None` if no retries are left.
+    pub fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
+        self.retries = self.retries.checked_sub(1)?;
+        let message = tx.get_mut(..self.len)?;
+        master.number(message);
+        self.counter = Counter(*message.get(2)?);
+        Some(self.len)
+    }
+}
+
 impl<R: Request> Caller<R> for Master {
     type Pending = Pending<R::Kind>;
     type Response<'m> = Response<'m, R>;

@@ -89,16 +89,20 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{Error as Refusal, Group, Header, Op, Request, Version};
-use crate::cbor::{BufferFull, Malformed, Writer};
+use crate::cbor::{BufferFull, Writer};
+use crate::line::{Caller, Verdict};
 use crate::time::Span;
 
 mod dynamic;
 mod error;
 mod pending;
+mod response;
 
 pub use dynamic::Dynamic;
 pub use error::Error;
 pub use pending::Pending;
+pub use response::{answers, payload, refusal};
+pub(super) use response::{of_version, payload_of};
 
 /// The client's side of the protocol: numbers requests and writes them.
 ///
@@ -317,48 +321,40 @@ fn complete(header: Header, tx: &mut [u8], len: usize) -> Result<(usize, Header)
     Ok((Header::LEN + usize::from(length), header))
 }
 
-/// Returns the payload of a message, with the length in its header. Bytes after it are ignored.
-///
-/// # Errors
-///
-/// [`Malformed`] if the message has no valid header, or is shorter than the length in its header.
-pub fn payload(message: &[u8]) -> Result<&[u8], Malformed> {
-    let (header, rest) = Header::parse(message).or(Err(Malformed))?;
-    rest.get(..usize::from(header.length)).ok_or(Malformed)
-}
+impl<R: Request> Caller<R> for Client {
+    type Pending = Pending<R::Kind>;
+    type Response<'m> = R::Response<'m>;
+    type Error = Error;
 
-/// Returns the refusal in a message, if it has one that follows the common rule for `rc`.
-#[must_use]
-pub fn refusal(message: &[u8]) -> Option<Refusal> {
-    payload(message).ok().and_then(|payload| Refusal::find(payload).ok()).flatten()
-}
-
-/// Returns the refusal in a payload if it refuses the version of the request and comes first, as
-/// every server writes it. Looking further would read each response twice.
-pub(super) fn of_version(payload: &[u8]) -> Option<Refusal> {
-    match payload {
-        // A map, the text "rc", and the number.
-        [0xA1..=0xBF, 0x62, b'r', b'c', 12, ..] => Some(Refusal::VERSION_TOO_OLD),
-        [0xA1..=0xBF, 0x62, b'r', b'c', 13, ..] => Some(Refusal::VERSION_TOO_NEW),
-        _ => None,
+    fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Error> {
+        self.request(request, tx)
     }
-}
 
-/// Returns true if `message` is the response to the request with this header: see
-/// [Responses](self#responses).
-#[must_use]
-pub fn answers(header: &Header, message: &[u8]) -> bool {
-    payload_of(header, message).is_some()
-}
+    fn timeout(&self, pending: &Self::Pending) -> Duration {
+        pending.timeout
+    }
 
-/// Returns the payload of the response to the request with this header; an empty one if it is
-/// shorter than the length in its header, which [`payload`] detects. `None` for any other message.
-pub(super) fn payload_of<'m>(header: &Header, message: &'m [u8]) -> Option<&'m [u8]> {
-    let (answer, rest) = Header::parse(message).ok()?;
-    // Not the version: see *Responses*.
-    let is = answer.op == header.op.response()
-        && answer.sequence == header.sequence
-        && answer.group == header.group
-        && answer.command == header.command;
-    is.then(|| rest.get(..usize::from(answer.length)).unwrap_or_default())
+    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
+        let Some(payload) = payload_of(&pending.header, message) else { return Verdict::Foreign };
+        // The whole response is read once, by `decode`.
+        if of_version(payload).is_none() {
+            return Verdict::Answer;
+        }
+        match pending.decode(message) {
+            // Only a response that the command itself decodes as a refusal leads here: a shell
+            // command that returns 13 in `rc` has run, and must not run twice.
+            Err(Error::Remote(refusal)) if self.fall_back(&mut pending.header, pending.asked, refusal, tx) => {
+                Verdict::Again(pending.len())
+            }
+            _ => Verdict::Answer,
+        }
+    }
+
+    fn retry(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
+        pending.retry()
+    }
+
+    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
+        pending.decode(message)
+    }
 }

@@ -9,8 +9,9 @@ use crate::dfu::checkpoint::Recall;
 use crate::dfu::flash::{self, Device, Failed, Geometries, Geometry, Operation};
 use crate::dfu::record::{self, Pages};
 use crate::dfu::region::{Target, up};
+use crate::dfu::state::{Info, State};
 use crate::dfu::upload::{Piece, Session, Stream};
-use crate::dfu::{Command, Error, Loader, Outcome, Record, Work};
+use crate::dfu::{self, Command, Error, Loader, Outcome, Record, Work};
 use crate::mcuboot::digest::Digest;
 use crate::shown::shown;
 
@@ -101,6 +102,43 @@ impl Stage {
             Self::Sweep { read: Read::Roles, .. } => Device::Active,
             Self::Sweep { .. } | Self::Head(_) | Self::Wipe { .. } | Self::Stream(_) | Self::Done(_) => Device::Spare,
         }
+    }
+}
+
+impl<'s, L: Loader, D: Digest, F: Geometries> Updater<'s, L, D, F> {
+    /// Begins a command. The job does nothing until an executor runs it.
+    #[must_use = "a job does nothing until it is run"]
+    pub fn begin<'j>(&'j mut self, command: Command<'j>) -> Job<'j, 's, L, D, F> {
+        Job::new(self, command)
+    }
+}
+
+impl<'s, L: Loader, D: Digest, F: Geometries> dfu::Device for Updater<'s, L, D, F> {
+    type Job<'j>
+        = Job<'j, 's, L, D, F>
+    where
+        Self: 'j;
+
+    fn begin<'j>(&'j mut self, command: &Command<'j>) -> Job<'j, 's, L, D, F> {
+        Job::new(self, *command)
+    }
+
+    fn slots(&self) -> u32 {
+        2
+    }
+
+    fn state(&self, slot: u32) -> Option<State<'_>> {
+        self.entry(slot)
+    }
+
+    fn info(&self, slot: u32) -> Option<Info> {
+        let max_image_size = self.max();
+        let (size, upload_image_id) = match slot {
+            0 => (self.regions.active.len, None),
+            1 => (self.regions.spare.len, Some(0)),
+            _ => return None,
+        };
+        Some(Info { image: 0, slot, size, upload_image_id, max_image_size })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Error, Master, Request};
+use super::{Error, Request};
 use crate::line::Verdict;
 use crate::s3mp::{Address, Counter, Header, ResponseCode};
 use crate::shown::shown;
@@ -14,9 +14,9 @@ use crate::shown::shown;
 #[must_use]
 pub struct Pending<K> {
     address: Address,
-    counter: Counter,
-    len: usize,
-    retries: u8,
+    pub(super) counter: Counter,
+    pub(super) len: usize,
+    pub(super) retries: u8,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -49,16 +49,6 @@ impl<K: Request> Pending<K> {
             Some((header, _)) => Err(Error::Remote(header.code)),
             None => Err(Error::Malformed),
         }
-    }
-
-    /// Gives the request in `tx` a new counter, when its response did not come in time; returns its
-    /// length in bytes, or `None` if no retries are left.
-    pub fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
-        self.retries = self.retries.checked_sub(1)?;
-        let message = tx.get_mut(..self.len)?;
-        master.number(message);
-        self.counter = Counter(*message.get(2)?);
-        Some(self.len)
     }
 
     /// The relation of a received message to the request.

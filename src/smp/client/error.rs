@@ -1,7 +1,7 @@
 //! The reason why a request has no response.
 
 use crate::cbor::{BufferFull, Malformed};
-use crate::smp;
+use crate::smp::error;
 
 /// The reason why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum Error {
     /// The peer: its response does not have the form that the command defines.
     Malformed,
     /// The peer: it refused the request, with this error.
-    Remote(smp::Error),
+    Remote(error::Error),
 }
 
 const _: () = assert!(size_of::<Error>() <= 12);

@@ -3,8 +3,7 @@
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use super::{Client, Error, answers, of_version, payload, payload_of};
-use crate::line::{Caller, Verdict};
+use super::{Error, answers, payload};
 use crate::shown::shown;
 use crate::smp::{Header, Request, Version};
 
@@ -57,43 +56,5 @@ impl<K: Request> Pending<K> {
     /// [`Error::Remote`] if the peer refused, [`Error::Malformed`] if the response makes no sense.
     pub fn decode<'m>(&self, message: &'m [u8]) -> Result<K::Response<'m>, Error> {
         K::response(payload(message)?)
-    }
-}
-
-impl<R: Request> Caller<R> for Client {
-    type Pending = Pending<R::Kind>;
-    type Response<'m> = R::Response<'m>;
-    type Error = Error;
-
-    fn request(&mut self, request: &R, tx: &mut [u8]) -> Result<(usize, Self::Pending), Error> {
-        self.request(request, tx)
-    }
-
-    fn timeout(&self, pending: &Self::Pending) -> Duration {
-        pending.timeout
-    }
-
-    fn receive(&mut self, pending: &mut Self::Pending, message: &[u8], tx: &mut [u8]) -> Verdict {
-        let Some(payload) = payload_of(&pending.header, message) else { return Verdict::Foreign };
-        // The whole response is read once, by `decode`.
-        if of_version(payload).is_none() {
-            return Verdict::Answer;
-        }
-        match pending.decode(message) {
-            // Only a response that the command itself decodes as a refusal leads here: a shell
-            // command that returns 13 in `rc` has run, and must not run twice.
-            Err(Error::Remote(refusal)) if self.fall_back(&mut pending.header, pending.asked, refusal, tx) => {
-                Verdict::Again(pending.len())
-            }
-            _ => Verdict::Answer,
-        }
-    }
-
-    fn retry(&mut self, pending: &mut Self::Pending, _: &mut [u8]) -> Option<usize> {
-        pending.retry()
-    }
-
-    fn decode<'m>(&self, pending: &Self::Pending, message: &'m [u8]) -> Result<R::Response<'m>, Error> {
-        pending.decode(message)
     }
 }
