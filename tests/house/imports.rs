@@ -1,8 +1,10 @@
 //! The import graph of `src`: which file uses which, by its `use` declarations and paths.
 //!
-//! Imports count, and paths in code that begin with `crate`, `super` or `self`, each followed
-//! through re-exports to the file that defines it. Doc comments, unit tests, `mod` declarations,
-//! and re-exports of a file's own submodules, by which a folder shows its contents, do not count.
+//! Imports count, and paths in code that begin with `crate`, `super`, `self`, a submodule or an
+//! imported name, each followed through re-exports to the file that defines it. Doc comments, unit
+//! tests, `mod` declarations, and re-exports of a file's own submodules, by which a folder shows
+//! its contents, do not count, unless the file uses what it re-exports. Nothing is imported by a
+//! glob, whose names could not be followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,11 +19,34 @@ type Module = Vec<String>;
 /// Circles that are still there, each as one file of it. The list can only shrink.
 const CIRCLES: &[&str] = &[];
 
+#[derive(Default)]
 struct File {
     /// Imported paths, and whether they are re-exported.
     paths: Vec<(bool, Module)>,
     /// What is re-exported, by its name here.
     exports: BTreeMap<String, Module>,
+    /// All that is imported, by its name here.
+    imports: BTreeMap<String, Module>,
+    /// Paths in code that begin with a name of this file.
+    relative: BTreeSet<Module>,
+    /// Modules of which everything is imported.
+    globs: Vec<Module>,
+}
+
+impl File {
+    /// Adds the paths in code that begin with an imported name. What is used counts as imported for
+    /// use, even if it is re-exported too.
+    fn follow(&mut self, known: &BTreeSet<Module>) {
+        for path in &self.relative {
+            if let Some((first, rest)) = path.split_first()
+                && let Some(target) = self.imports.get(first)
+                // A lone name may be a variable's.
+                && !(rest.is_empty() && known.contains(target))
+            {
+                self.paths.push((false, [&target[..], rest].concat()));
+            }
+        }
+    }
 }
 
 /// Collects the paths of one file.
@@ -71,7 +96,7 @@ impl Collector<'_> {
             }
             UseTree::Group(group) => return group.items.iter().for_each(|tree| self.tree(tree, front, public)),
             UseTree::Glob(_) => {
-                self.file.paths.extend(self.absolute(front).map(|path| (public, path)));
+                self.file.globs.extend(self.absolute(front));
                 return;
             }
             UseTree::Name(name) => (name.ident.to_string(), name.ident.to_string()),
@@ -81,42 +106,58 @@ impl Collector<'_> {
         let alias = if alias == "self" { front.last().cloned().unwrap_or_default() } else { alias };
         if let Some(path) = self.absolute(&path) {
             if public && self.inline == 0 {
-                self.file.exports.insert(alias, path.clone());
+                self.file.exports.insert(alias.clone(), path.clone());
             }
-            self.file.paths.push((public, path));
+            self.file.imports.insert(alias, path.clone());
+            // Of a module only what is used counts.
+            if !self.known.contains(&path) {
+                self.file.paths.push((public, path));
+            }
         }
     }
 
-    /// The bodies of macros are no syntax yet: their tokens are searched for paths.
-    fn tokens(&mut self, tokens: proc_macro2::TokenStream) {
+    /// The bodies of macros are no syntax yet: their tokens are searched for paths. `front` is the
+    /// path before the braces in which they are.
+    fn tokens(&mut self, tokens: proc_macro2::TokenStream, front: &[String]) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
         for token in tokens
             .into_iter()
             .chain([proc_macro2::TokenTree::Punct(proc_macro2::Punct::new(';', proc_macro2::Spacing::Alone))])
         {
+            let mut next = None;
             match token {
-                proc_macro2::TokenTree::Ident(name) if path.is_empty() || colons == 2 => {
+                proc_macro2::TokenTree::Ident(name) if colons == 2 => {
                     path.push(name.to_string());
                     colons = 0;
                     continue;
                 }
+                // The first of a path, which may follow another word, `use` or `mut` for example.
+                proc_macro2::TokenTree::Ident(name) => next = Some(name.to_string()),
                 proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ':' && !path.is_empty() => {
                     colons += 1;
                     continue;
                 }
-                proc_macro2::TokenTree::Group(group) => self.tokens(group.stream()),
+                proc_macro2::TokenTree::Group(group) => {
+                    self.tokens(group.stream(), if colons == 2 { &path } else { &[] });
+                }
                 _ => {}
             }
             self.path(&path);
             path.clear();
             colons = 0;
+            path.extend(next.into_iter().flat_map(|name| [front, &[name]].concat()));
         }
     }
 
     fn path(&mut self, path: &[String]) {
-        if path.len() > 1 && ["crate", "super", "self"].contains(&path[0].as_str()) {
-            self.file.paths.extend(self.absolute(path).map(|path| (false, path)));
+        let Some(first) = path.first() else { return };
+        if path.len() > 1
+            && let Some(path) = self.absolute(path)
+        {
+            self.file.paths.push((false, path));
+        } else if !["crate", "super", "self"].contains(&first.as_str()) {
+            self.file.relative.insert(path.to_vec());
         }
     }
 }
@@ -154,11 +195,13 @@ impl<'ast> Visit<'ast> for Collector<'_> {
     }
 
     fn visit_macro(&mut self, invocation: &'ast syn::Macro) {
-        self.tokens(invocation.tokens.clone());
+        self.tokens(invocation.tokens.clone(), &[]);
         visit::visit_macro(self, invocation);
     }
 
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
+
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 }
 
 /// The modules of the crate and what each uses.
@@ -170,9 +213,10 @@ impl Graph {
         let files: BTreeMap<&Module, File> = sources
             .iter()
             .map(|(module, source)| {
-                let file = File { paths: Vec::new(), exports: BTreeMap::new() };
-                let mut collector = Collector { module, inline: 0, known: &known, file };
+                let mut collector = Collector { module, inline: 0, known: &known, file: File::default() };
                 collector.visit_file(&syn::parse_file(source).unwrap_or_else(|error| panic!("{module:?}: {error}")));
+                assert!(collector.file.globs.is_empty(), "{module:?} imports all of {:?}", collector.file.globs);
+                collector.file.follow(&known);
                 (module, collector.file)
             })
             .collect();
@@ -349,13 +393,31 @@ fn circles_are_found_however_they_are_written() {
     assert_eq!(circles(&shown), 0);
     let used = [("a", "mod b; use b::X; pub struct Y;"), ("a/b", "use super::Y; pub struct X;")];
     assert_eq!(circles(&used), 1);
+    // However a path begins: with a submodule, a name that is re-exported too, a module's alias.
+    let child = [("a", "mod b; pub struct Y; fn f() -> b::X {}"), ("a/b", "use super::Y; pub struct X;")];
+    assert_eq!(circles(&child), 1);
+    let both = [("a", "mod b; pub use b::X; pub struct Y(X);"), ("a/b", "use super::Y; pub struct X;")];
+    assert_eq!(circles(&both), 1);
+    let alias = [("a", "use crate as root; fn f(_: root::b::X) {}"), ("b", "use crate::a::Y; pub struct X;")];
+    assert_eq!(circles(&alias), 1);
+    let through_a_module = [("a", "use crate::b; fn f(_: b::c::X) {}"), ("b", ""), ("b/c", "use crate::a::Y;")];
+    assert_eq!(circles(&through_a_module), 1);
+    let of_a_module = [("a", "use crate::b; fn f(_: b::c::X) {}"), ("b", "use crate::a::Y;"), ("b/c", "")];
+    assert_eq!(circles(&of_a_module), 0);
+    let in_braces = [("a", "macro_rules! m { () => { use crate::{b::X}; } }"), ("b", "use crate::a::Y;")];
+    assert_eq!(circles(&in_braces), 1);
+    let after_a_word = [("a", "m!(&mut crate::b::X);"), ("b", "use crate::a::Y;")];
+    assert_eq!(circles(&after_a_word), 1);
     let tested = [("a", "#[cfg(test)] mod tests { use crate::b::X; }"), ("b", "use crate::a::Y;")];
     assert_eq!(circles(&tested), 0);
 }
 
 #[test]
 fn rooms_that_use_each_other_are_found() {
-    let graph = graph(&[("smp/client", "use crate::framing::Error;"), ("framing", "use crate::smp::client;")]);
+    let graph = graph(&[
+        ("smp/client", "use crate::framing::Error;"),
+        ("framing", "use crate::smp::client; fn f(_: client::Error) {}"),
+    ]);
     assert_eq!(graph.between(&PROTOCOLS, &FRAMINGS), ["smp/client uses framing"]);
     assert_eq!(graph.between(&FRAMINGS, &PROTOCOLS), ["framing uses smp/client"]);
 }
