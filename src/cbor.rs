@@ -109,7 +109,7 @@ impl core::fmt::Display for BufferFull {
 
 impl core::error::Error for BufferFull {}
 
-// In a checkout alone.
+// Only in a checkout.
 #[path = "../tests/unit/cbor"]
 #[cfg(test)]
 mod tests {

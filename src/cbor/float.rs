@@ -43,7 +43,7 @@ const fn rounded(number: u64) -> f64 {
     number as f64
 }
 
-// In a checkout alone.
+// Only in a checkout.
 #[path = "../../tests/unit/cbor"]
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ shown!(Keys, |keys| "Keys({} bytes)", keys.0.len());
 pub struct Front {
     /// The first bytes, the first one lowest.
     bytes: u64,
-    /// The bits of the register that a key as short as this one has.
+    /// The bits of `bytes` that belong to the key.
     mask: u64,
     /// The last bytes, of a longer key.
     last: u64,
@@ -41,19 +41,20 @@ impl Front {
         if (bytes ^ front.bytes) & front.mask == 0 { front.behind(input) } else { None }
     }
 
-    /// Returns the index of the first key whose first bytes `input` has; `usize::MAX` if there is
-    /// none.
+    /// Returns the index of the first key whose first bytes are at the front of `input`;
+    /// `usize::MAX` if there is none.
     #[inline(always)]
     pub(super) fn find(fronts: &[Self], input: &[u8]) -> usize {
         let Some(bytes) = input.first_chunk() else { return usize::MAX };
         place_of(fronts, u64::from_le_bytes(*bytes))
     }
 
-    /// Returns the input after this key, whose first bytes it has; `None` if another key is there,
-    /// or one too long to be compared here.
+    /// Returns the input after this key, whose first bytes are there; `None` if the key is another
+    /// one, or too long to be compared here.
     #[inline(always)]
     pub(super) fn behind<'b>(&self, input: &'b [u8]) -> Option<&'b [u8]> {
         let (key, rest) = input.split_at_checked(usize::from(self.len))?;
+        // The caller has compared the first 8 bytes; with the last 8, keys of up to 16 are certain.
         if self.len > 8 && (self.len > 16 || key.last_chunk().is_none_or(|last| u64::from_le_bytes(*last) != self.last))
         {
             return None;
@@ -199,8 +200,8 @@ impl Keys {
     }
 
     /// Returns the index of the first key for which `is` returns true, `usize::MAX` if there is
-    /// none; removes all keys up to it. The number of keys would be the index of a place that a
-    /// caller gave without a key.
+    /// none; removes all keys up to it. Not the number of keys: a caller may have given a place at
+    /// that index.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
     pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {

@@ -75,7 +75,7 @@ impl Level {
 pub(super) enum Rest {
     /// This many. Exits: none, since 0 of them is the end.
     Items(usize),
-    /// Any number. Exit: the break, after which nothing is asked any more.
+    /// Any number. Exit: the break, after which `more` is not called.
     UntilBreak,
 }
 
@@ -89,6 +89,7 @@ impl Rest {
                 Ok(true)
             }
             Self::UntilBreak if head::at_break(rest) => head::byte(rest).map(|_| false),
+            // The payload ends without the break.
             Self::UntilBreak if rest.is_empty() => Err(Malformed),
             Self::UntilBreak => Ok(true),
         }

@@ -61,6 +61,7 @@ impl<'b, T: Value<'b> + Copy> Iterator for Elements<'b, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
+        // Never an error: every element was decoded once when the list was read.
         if self.encoded.rest().is_empty() { self.slice.next().copied() } else { T::read(&mut self.encoded).ok() }
     }
 }
@@ -247,6 +248,7 @@ impl<'b, T: Value<'b> + Copy> Value<'b> for Table<'b, T> {
         while items.more(reader)? {
             reader.text()?;
             T::read(reader)?;
+            // Without the break, as in a list.
             rows = reader.since(start);
             count = count.wrapping_add(1);
         }

@@ -78,6 +78,7 @@ macro_rules! unsigned {
         impl Value<'_> for $type {
             fn of(item: Item<'_>) -> Result<Self, Malformed> {
                 match item {
+                    // Never cut to fit: a cut offset would mean another place.
                     Item::Unsigned(number) => Self::try_from(number).or(Err(Malformed)),
                     _ => Err(Malformed),
                 }
@@ -262,6 +263,7 @@ impl Fields<'_, '_> {
         let key = self.keys.take().unwrap_or_default();
         if !missing {
             self.writer.count_key(self.at);
+            // If it does not fit, `end` reports it.
             let _ = self.writer.raw(key);
         }
         !missing

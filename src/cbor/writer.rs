@@ -58,10 +58,10 @@ impl<'b> Writer<'b> {
     /// Returns the number of bytes written so far.
     ///
     /// In a server's response the header counts too: compare two lengths, not one with zero. After
-    /// an error the number says nothing.
+    /// an error the number has no meaning.
     #[must_use]
     pub const fn len(&self) -> usize {
-        // A host leaves room for the head of a map before it knows that there is any.
+        // A host leaves room for the head of a map before it checks that there is any.
         if cfg!(target_pointer_width = "64") && self.len > self.out.len() { self.out.len() } else { self.len }
     }
 
@@ -319,7 +319,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Leaves room for a head of one byte, and returns its position, for
-    /// [`write_head`](Self::write_head), which also finds out whether there is room.
+    /// [`write_head`](Self::write_head), which also checks that there is room.
     #[cfg(target_pointer_width = "64")]
     pub(super) const fn leave_head(&mut self) -> usize {
         let at = self.len;

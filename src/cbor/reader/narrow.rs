@@ -40,6 +40,7 @@ impl<'b> Reader<'b> {
                 }
                 // Which of the two was meant is unknown, and a request must not be guessed.
                 Some(_) if once => return Err(Malformed),
+                // An unknown key, or one that came before: in a response the first value counts.
                 _ => reader.skip()?,
             }
         }

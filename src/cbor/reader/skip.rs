@@ -25,7 +25,7 @@ impl<'b> Reader<'b> {
             ARRAY if initial.is_indefinite() => Some(Level::ELEMENT),
             MAP if initial.is_indefinite() => Some(Level::KEY),
             ARRAY => Some(Level::counted(self.counted(argument)?)),
-            // A key and a value for each entry.
+            // A key and a value for each entry. Saturated, the number exceeds every payload.
             MAP => Some(Level::counted(self.counted(argument.saturating_mul(2))?)),
             // A tag is followed by the item that it describes.
             TAG => Some(Level::counted(1)),

@@ -41,6 +41,7 @@ impl<'b> Reader<'b> {
             let mut place = next;
             let value = match Front::expected(fronts, place, rest) {
                 Some(value) => value,
+                // No key begins like a break: it is looked for only if another key may be there.
                 None if entries == Rest::UntilBreak && head::at_break(rest) => {
                     return Ok(rest.get(1..).unwrap_or_default());
                 }
@@ -87,6 +88,7 @@ impl<'b> Reader<'b> {
     /// and the payload after it.
     #[inline(never)]
     fn other_key(mut self, mut keys: Keys, place: usize) -> Result<(usize, &'b [u8]), Malformed> {
+        // No known key has these first bytes, so it need not be decoded.
         if place == usize::MAX
             && let Some(value) = unknown(self.rest)
         {
