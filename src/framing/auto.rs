@@ -8,7 +8,7 @@
 //! ```text
 //!   06 09                     console   to the line feed that ends the packet
 //!   02 02│08│0A, or 01 01     COBS      to the next zero: op and zero flags, or two zeros
-//!   00│02│08│0A 00 len len …  raw       as many bytes as the length says, if they fit the buffer
+//!   00│02│08│0A 00 len len …  raw       the bytes that the length counts, if they fit the buffer
 //!   00                        nothing   an empty COBS frame, sent to resynchronise
 //!   others                    text
 //! ```

@@ -7,7 +7,7 @@
 //!
 //! The length counts the bytes after it. It is a `u32`, the time is a float, both big-endian. The
 //! bridge waits at most that time for an answer from the bus. There are two forms: newer bridges
-//! have the id, which names the request in its answer ([`WithId`]); `pydrs` uses the form without
+//! have the id, which the answer repeats ([`WithId`]); `pydrs` uses the form without one
 //! ([`WithoutId`]).
 //!
 //! [`Bridge`] is a master's framing: its messages are those of
@@ -105,6 +105,7 @@ impl<'b, H: Head + Form> Bridge<'b, H> {
         match envelope.get(H::LEN..) {
             Some([OK, packet @ ..]) if Sum::of(packet) != 0 => Err(Error::Checksum),
             Some([OK, _, ..]) => Ok(()),
+            // 22 or 23: the bus has not answered.
             Some([_, ..]) => Err(Error::Abandoned),
             _ => Err(Error::Malformed),
         }
@@ -143,6 +144,7 @@ impl<H: Head + Form> Framing for Bridge<'_, H> {
     fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         loop {
             match self.inner.push(input)? {
+                // Without an error: nothing was damaged.
                 Progress::Message if self.is_late() => self.inner.reset(),
                 Progress::Message => {
                     return match self.check() {

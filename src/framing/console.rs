@@ -211,7 +211,7 @@ impl defmt::Format for Console<'_> {
     }
 }
 
-// Their kit is in a checkout alone.
+// Their kit is only in a checkout.
 #[path = "../../tests/framing"]
 #[cfg(test)]
 mod tests {

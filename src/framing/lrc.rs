@@ -369,7 +369,7 @@ impl defmt::Format for Lrc<'_> {
     }
 }
 
-// Their kit is in a checkout alone.
+// Their kit is only in a checkout.
 #[path = "../../tests/framing"]
 #[cfg(test)]
 mod tests {

@@ -234,6 +234,7 @@ pub const fn gap(baud: u32) -> Duration {
             Some(micros) => Duration::from_micros(micros as u64),
             None => Duration::from_secs(1),
         },
+        // So fast that the sum does not fit: less than a microsecond, rounded up.
         None => Duration::from_micros(1),
     }
 }

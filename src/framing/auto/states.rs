@@ -30,8 +30,8 @@ fn guess(front: &[u8], longest: usize) -> Guess {
         // a start marker.
         [_, 0x00, high] if total(high, 0) <= longest => Guess::Open,
         // Two empty COBS frames and the front of a third one. As a raw read request this would have
-        // a payload of 257 or 514 to 522 bytes, which nobody sends; a COBS client sends it with
-        // every retry, and would never be received.
+        // a payload of 257 or 514 to 522 bytes, which no raw client sends; a COBS client sends it
+        // with every retry, and would never be received.
         [0x00, 0x00, 0x01, 0x01] | [0x00, 0x00, 0x02, 0x02 | 0x08 | 0x0A] => Guess::Neither,
         [_, 0x00, high, low] if total(high, low) <= longest => Guess::Raw { total: total(high, low) },
         _ => Guess::Neither,

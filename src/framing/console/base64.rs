@@ -132,9 +132,9 @@ pub(super) fn decode_last(symbols: &mut &[u8], out: &mut [u8]) -> usize {
 fn decode_each(symbols: &mut &[u8], mut room: &mut [u8]) -> usize {
     let (before, mut front) = (room.len(), *symbols);
     while let Some((quad, rest)) = front.split_first_chunk() {
-        // One test for all four that the table does not have. It comes before that of the room:
-        // after it, the compiler would compute how many groups fit by a division, for which small
-        // cores have no instruction.
+        // One test of all four bytes for those that the table does not have. It comes before that
+        // of the room: after it, the compiler would compute how many groups fit by a division, and
+        // small cores have no instruction for that.
         if u32::from_le_bytes(*quad) & u32::from_le_bytes([INVALID; 4]) != 0 {
             break;
         }
@@ -193,8 +193,8 @@ impl Group {
         (bits << (8 * count) == 0).then_some((bits, count))
     }
 
-    /// Returns the group of a host with the symbols that it lacks, and what follows them. `None` if
-    /// fewer than four follow it.
+    /// Completes the group of a host from `symbols`; returns it and the bytes after it. `None` if
+    /// fewer than four bytes are there.
     pub(super) fn filled(self, symbols: &[u8]) -> Option<([u8; 4], &[u8])> {
         let missing = self.0.leading_ones();
         let both = u64::from(self.0) << 32 | u64::from(u32::from_be_bytes(*symbols.first_chunk()?));
@@ -205,7 +205,7 @@ impl Group {
     /// Returns the cut group at the end of a read: at most three symbols. `None` if there are more
     /// bytes, or one is padding or no symbol.
     pub(super) fn cut(symbols: &[u8]) -> Option<Self> {
-        // `A` has no bits.
+        // `A` has the value 0.
         let (quad, group) = match *symbols {
             [] => return Some(Self::EMPTY),
             [w] => ([w, b'A', b'A', b'A'], [0xFF, 0xFF, 0xFF, w]),
@@ -248,7 +248,7 @@ pub(super) fn decode(symbols: [u8; 4]) -> Option<[u8; 3]> {
     (bits & tables::STRAY == 0).then_some([a, b, c])
 }
 
-// In a checkout alone.
+// Only in a checkout.
 #[path = "../../../tests/unit/framing/console"]
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,7 @@ impl Encoder {
     /// Writes the bytes of the message after its last triple, the CRC and the last line feed;
     /// returns the number of bytes, 0 if the state machine has to write them.
     pub(super) fn end(&mut self, message: &[u8], out: &mut [u8]) -> usize {
+        // The CRC and at most two bytes before it, which take one or two groups of this line.
         let (2..=4, 2..) = (self.left, self.groups) else { return 0 };
         let Some([a, b, c, d, e, f, g, h, feed]) = out.first_chunk_mut() else { return 0 };
         let rest = message.get(self.at.into()..).unwrap_or_default();
