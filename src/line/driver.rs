@@ -69,7 +69,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         let interrupted = self.interrupted.wrapping_add(1);
         if self.is_flushing() {
             // Not `away`: a timeout must not start before the port is flushed, and the flush is
-            // tried again.
+            // repeated.
             self.elapsed = self.elapsed.saturating_add(time);
             self.carried(time);
         } else {
@@ -102,6 +102,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
             Moved::Received(_) => (Fault::Closed, false),
             Moved::Unread(error) => (Fault::Port(error), false),
         };
+        // A failed send spoils the frame that leaves; any other failure, the one that arrives.
         if is_sending {
             self.abandon();
         } else {
@@ -253,6 +254,7 @@ macro_rules! driver {
             where
                 P: Clock,
             {
+                // Not an error yet, and not a look at the port: its time is not silence.
                 if self.line.may_repeat(&moved) {
                     let time = self.line.lap(self.port.elapsed());
                     self.line.repeat(time);

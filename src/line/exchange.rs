@@ -94,7 +94,7 @@ impl<P> Exchange<P> {
             return Ok(Progress::Done);
         }
         while let Some(event) = line.next(sink) {
-            // A damaged message says nothing about the request, whose clock is `Sending::Left`.
+            // A damaged message answers nothing; the clock of the request is `Sending::Left`.
             // After the end no message can be the response.
             if event != Event::Message || self.state == State::Ended {
                 continue;
@@ -109,6 +109,7 @@ impl<P> Exchange<P> {
                 Verdict::Foreign => line.tally.lose(Loss::Foreign),
                 Verdict::Unsolicited => sink.unsolicited(message),
                 Verdict::Again(len) => {
+                    // This was the response, so none is owed any more.
                     line.requests.owed = Owed::Nothing;
                     line.ask(len, span(client.drain()), sink)?;
                     self.state = State::Asked;
@@ -120,6 +121,7 @@ impl<P> Exchange<P> {
                 line.ask(len, span(client.drain()), sink)?;
                 self.state = State::Asked;
             }
+            // The line was never silent: without a request there is no response to wait for.
             (State::Asked, Sending::Unsent) => self.state = State::Ended,
             (State::Asked, Sending::Left(waited))
                 if line.is_late(waited, Span::ceil(client.timeout(&self.pending))) =>

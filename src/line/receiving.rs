@@ -70,7 +70,7 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
     /// Does the part of [`elapsed`](Self::elapsed) that [`away`](Self::away) does not.
     pub(super) fn listened(&mut self, time: Span) {
         match &mut self.ear {
-            // A port that only queues its bytes is still sending, so nobody else can send.
+            // A port that only queues its bytes is still sending, so no other end can send.
             Ear::Carrying(_) if F::Pace::IS_PACED => {}
             Ear::Silent(silence) => *silence = silence.saturating_add(time),
             Ear::Ended => self.ear = Ear::Silent(time),
@@ -156,8 +156,8 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if time.is_zero() { None } else { Some(time) }
     }
 
-    /// Drops what has arrived while a message waits for the line: what was received before is
-    /// foreign, and may fill the room that the port needs. Time is reported later.
+    /// Drops all messages that have arrived while one waits for the line: they are foreign, and may
+    /// fill the room that the port needs. Time is reported later.
     pub(crate) fn drop_foreign<S: Sink + ?Sized>(&mut self, sink: &mut S) {
         if self.is_waiting() {
             self.arrived(sink);

@@ -12,11 +12,11 @@ pub trait Role: Keeps {
     const ASKS: bool;
 }
 
-/// What a line keeps for its role.
+/// The types of the fields of a line that depend on its role.
 pub(super) trait Keeps {
     /// A counter.
     type Number: Number;
-    /// What it keeps about its requests.
+    /// The state of its requests.
     type Requests: Requests;
     /// The time of a message that is being sent, or since it left, over a framing with this pace.
     type Time<P: Pace>: Time;
@@ -55,7 +55,7 @@ impl Keeps for Serving {
     type Time<P: Pace> = P::Time;
 }
 
-/// What a line keeps about its requests.
+/// The state of the requests of a line.
 pub(super) trait Requests: Default {
     /// Returns the silence that the next request waits for, if a response is owed.
     fn silence(&self) -> Option<Span>;

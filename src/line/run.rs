@@ -115,6 +115,7 @@ impl Run {
                     }
                 }
                 Some(Event::Elapsed(time)) => routine.tick(time.to_duration()),
+                // A damaged message answers nothing: the wait continues.
                 Some(Event::Damaged(_)) => {}
                 None => {
                     match (self.state, line.sending) {
@@ -122,6 +123,7 @@ impl Run {
                             line.nudge();
                             self.state = RunState::Settling;
                         }
+                        // The line was never silent: to the routine this is a timeout.
                         (RunState::Waiting(_), Sending::Unsent) => self.state = RunState::Settling,
                         _ => {}
                     }

@@ -58,7 +58,7 @@ pub(super) enum Before {
     Settle(Span),
 }
 
-/// What came from a peer that nothing has been sent to yet.
+/// The messages so far of a peer to which nothing has been sent yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contact {
     /// No message, and no damage. Exits: `Heard`, by a message; `Damaged`.
