@@ -171,6 +171,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         let mut after = V::After::default();
         let mut is_looked_at = false;
         let mut len = loop {
+            // While an earlier response leaves, `tx` is not free: requests stay in the line.
             match if self.line.is_sending() { None } else { self.line.next(&mut self.sink) } {
                 Some(Event::Elapsed(time)) => {
                     service.passed(time);
@@ -234,6 +235,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
                 Some(Event::Message) => return Ok(self.line.message()),
                 Some(Event::Elapsed(time)) => waited = waited.saturating_add(time),
                 Some(Event::Damaged(_)) => {}
+                // After the messages: one that has arrived is never late.
                 None if waited >= Span::ceil(limit) => return Err(Error::TimedOut),
                 None => self.step().await?,
             }
@@ -273,7 +275,7 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         self.line.transmit(len)?;
         self.sink.traced(self.line.tx().get(..len).unwrap_or_default(), true);
         while self.line.is_busy() {
-            // What is received after the frame has left is for the next call.
+            // A message that is received after the frame has left is for the next call.
             self.line.drop_foreign(&mut self.sink);
             self.step().await?;
         }

@@ -210,7 +210,7 @@ impl<E: core::fmt::Display> core::fmt::Display for TimedError<E> {
 }
 
 impl<E: core::error::Error> core::error::Error for TimedError<E> {
-    // Printed, it is the port's error, so what caused it is what caused that one.
+    // It prints as the port's error, so it has the same source.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Tick => None,
@@ -231,6 +231,7 @@ impl<E: embedded_io::Error> embedded_io::Error for TimedError<E> {
 /// Converts an error of a read to the result that a line handles.
 pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
+        // A tick, not a failure.
         embedded_io::ErrorKind::TimedOut => Moved::Silence,
         embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),
         _ => Moved::Unread(error),
@@ -241,6 +242,7 @@ pub(crate) fn unread<E: embedded_io::Error>(error: E) -> Moved<E> {
 pub(crate) fn unsent<E: embedded_io::Error>(error: E) -> Moved<E> {
     match error.kind() {
         embedded_io::ErrorKind::Interrupted => Moved::Interrupted(error),
+        // A timeout too: `write` accepts a byte or fails, and has no ticks.
         _ => Moved::Unsent(error),
     }
 }

@@ -120,6 +120,7 @@ where
     }
 
     fn flush(&mut self) -> Result<(), Self::Error> {
+        // Before the flush, which then waits for the packet of the hook too.
         if self.flush.is_owed() {
             (self.flush.hook)(&mut self.tx)?;
         }
@@ -165,6 +166,7 @@ where
     }
 
     async fn flush(&mut self) -> Result<(), Self::Error> {
+        // Before the flush, which then waits for the packet of the hook too.
         if self.flush.is_owed() {
             (self.flush.hook)(&mut self.tx).await?;
         }

@@ -173,6 +173,7 @@ impl Clock for Tcp {
         let peeked = self.stream.peek(&mut [0]);
         // If this fails, the error is returned by the next read.
         self.stream.set_nonblocking(false).ok()?;
+        // A closed or failed connection counts as ready, so that a read reports it.
         Some(!peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
     }
 }
@@ -234,8 +235,7 @@ impl Udp {
         Err(last)
     }
 
-    /// Receives from everyone who sends to this address, and sends to the sender of the last
-    /// datagram.
+    /// Receives from every sender to this address, and sends to the sender of the last datagram.
     ///
     /// # Errors
     ///
@@ -309,13 +309,14 @@ impl Read for Udp {
                         *next = next.checked_add(1).unwrap_or(1);
                         (from, number)
                     });
+                    // To the front: answered next, and forgotten last.
                     peers.push_front(entry);
                     peers.truncate(PEERS);
                 }
                 Ok(len)
             }
-            // Nobody is listening there at the moment: the device may be restarting, so this is not
-            // the end. The refusal comes at once; wait for the rest of the tick, or the driver
+            // Nothing is listening there at the moment: the device may be restarting, so this is
+            // not the end. The refusal comes at once; wait for the rest of the tick, or the driver
             // would spin.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
                 thread::sleep(TICK.saturating_sub(began.elapsed()));

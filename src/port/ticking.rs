@@ -56,6 +56,7 @@ impl<P> Ticking<P> {
                 self.passed.add(self.byte_time.saturating_mul(count));
             }
             Err(error) if error.kind() == ErrorKind::TimedOut => self.passed.add(self.tick),
+            // Of unknown duration. Not counted, it makes limits late, never early.
             Ok(_) | Err(_) => {}
         }
     }

@@ -116,6 +116,7 @@ where
         let (tick, step) = (micros(self.tick, 10), micros(self.byte_time, 4) >> 2);
         let mut waited = 0u32;
         loop {
+            // Before the tick is checked: bytes of the last step are read now, not later.
             if self.port.read_ready().map_err(TimedError::Port)? {
                 let read = self.port.read(buf);
                 self.note(waited, &read);
@@ -163,6 +164,7 @@ where
                 let step = step.min(tick.wrapping_sub(waited)).max(1);
                 let mut delay = pin!(self.delay.delay_us(step));
                 let ended = poll_fn(|context| {
+                    // The read first: bytes that came as the delay ended are returned now.
                     if let Poll::Ready(result) = read.as_mut().poll(context) {
                         return Poll::Ready(Some(result));
                     }
