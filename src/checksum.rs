@@ -117,7 +117,7 @@ impl Sum {
     }
 }
 
-// In a checkout alone.
+// Only in a checkout.
 #[path = "../tests/unit"]
 #[cfg(test)]
 mod tests {

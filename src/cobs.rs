@@ -43,7 +43,7 @@ pub const fn max_encoded_len(len: usize) -> usize {
     len.saturating_add(len / FULL).saturating_add(1)
 }
 
-// Their kit is in a checkout alone.
+// Their kit is only in a checkout.
 #[path = "../tests/framing"]
 #[cfg(test)]
 mod tests {

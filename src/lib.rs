@@ -1,5 +1,5 @@
 //! Device management protocols for firmware and hosts, both ends of each: SMP (MCUmgr, MCUboot),
-//! BSMP and S3MP. The name is a pun on the three: any of S-M-P, B-SMP and S3-MP.
+//! BSMP and S3MP. The name is a pun on the three: `any` of SMP, BSMP and S3MP.
 //!
 //! | module | protocol | for |
 //! |---|---|---|
@@ -66,8 +66,8 @@
 //! * **It survives bad lines.** Bytes may be lost, doubled, delayed or changed: the next good
 //!   message arrives, a late response never passes for another one (BSMP: see [Limits](#limits)),
 //!   and with answer memory a write does not run twice.
-//! * **It fits.** Bytes in, values out: without a driver in an interrupt, with one on a UART, in
-//!   async, on a host. README lists the flash, RAM and stack of each image.
+//! * **It fits.** Bytes in, values out: it runs without a driver in an interrupt, or with one on a
+//!   UART, in async code or on a host. README lists the flash, RAM and stack of each image.
 //! * **Tested against the others**: Zephyr, MCUboot, smpclient, smpmgr, mcumgrctl, and recorded
 //!   exchanges.
 //!
@@ -176,7 +176,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-// The name by which the kit of the tests has this crate.
+// The test kit refers to this crate by its name.
 #[cfg(all(test, anysmp_checkout))]
 extern crate self as anysmp;
 

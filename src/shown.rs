@@ -1,6 +1,6 @@
 //! Debug output for types with data that must not be logged.
 //!
-//! | shown | only its length, if that |
+//! | shown | at most its length |
 //! |---|---|
 //! | names of tasks, pools, sets, groups, files, logs, settings | the value of a setting |
 //! | versions, dates, kinds of hashes, descriptions of firmware and boot loader | the content of a file, an image, a log or a memory dump |

@@ -130,14 +130,14 @@ impl Time for () {
     }
 }
 
-/// Quotient and remainder of a division by a number that is above half of two to the power of
-/// `bits` and not above all of it. A Cortex-M0 has no instruction for it, and the function that it
-/// would call takes 180 bytes. One copy saves 230 bytes in a client.
+/// Returns quotient and remainder of a division by a number above 2^(`bits` - 1), at most
+/// 2^`bits`. A Cortex-M0 has no instruction for it, and the function that it would call takes 180
+/// bytes. One copy saves 230 bytes in a client.
 #[inline(never)]
 const fn divided(mut left: u32, by: u32, bits: u32) -> (u32, u32) {
     let mut quotient: u32 = 0;
-    // Each part is at most what is missing, so that nothing becomes negative, and at least half of
-    // it.
+    // Each part is at most the missing quotient, so that nothing becomes negative, and about half
+    // of it or more, so that the loop is short.
     while left >> bits > 0 {
         let part = left >> bits;
         quotient = quotient.wrapping_add(part);
@@ -172,7 +172,7 @@ impl Passed {
     }
 }
 
-// In a checkout alone.
+// Only in a checkout.
 #[path = "../tests/unit"]
 #[cfg(test)]
 mod tests {
