@@ -202,23 +202,29 @@ impl Reply<'_> {
 
     /// Completes a response whose payload was written, or refuses.
     pub(crate) fn done(self, written: Result<(), Error>) -> Answer {
-        let len = match written {
-            Ok(()) => self.buffer.complete(self.request),
-            Err(error) => refuse(self.buffer, self.request, error),
-        };
-        Answer { len, after: After::Nothing }
+        Answer { len: finish(self.buffer, self.request, written), after: After::Nothing }
     }
 }
 
-/// Responds with an error, in place of everything written so far; returns the length of the
-/// response.
-pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
-    buffer.restart();
-    match error.write(request.version, &mut buffer.writer) {
-        Ok(()) => buffer.complete(request),
-        // Not even the error fits: silence, as if the response was lost.
-        Err(_) => 0,
+/// Completes a response whose payload was written, or responds with an error in place of everything
+/// written so far; returns the length of the response, 0 if there is no room.
+// A number leaves in a register, an `Answer` through memory: 67 bytes less on a Cortex-M0, 127 on
+// an M4 (smp_five).
+#[inline(never)]
+fn finish(buffer: &mut AnswerBuffer<'_>, request: &Header, written: Result<(), Error>) -> usize {
+    if let Err(error) = written {
+        buffer.restart();
+        if error.write(request.version, &mut buffer.writer).is_err() {
+            // Silence, as if the response was lost.
+            return 0;
+        }
     }
+    buffer.complete(request)
+}
+
+/// Responds with an error; see [`finish`].
+pub(super) fn refuse(buffer: &mut AnswerBuffer<'_>, request: &Header, error: Error) -> usize {
+    finish(buffer, request, Err(error))
 }
 
 /// The buffer of a response: the payload is written after room for the header, which is written
