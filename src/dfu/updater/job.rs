@@ -41,14 +41,23 @@ enum Stage {
     Sweep { address: u32, left: u32, read: Read },
     /// Reading the first bytes of the file again. Exits: see [`Head`].
     Head(Head),
-    /// Writing a record: its page is erased first. Exits: see [`Saved`].
-    Save { is_erased: bool, then: Saved },
+    /// Saving a record. Exits: see [`Saved`].
+    Save { turn: Turn, then: Saved },
     /// Erasing the spare region down to its start. Exit: `Done`.
     Wipe { end: u32 },
     /// Writing the chunk. Exits: `Sweep` for `Check` after the last byte; else `Done`.
     Stream(Stream),
     /// The job has ended. No exit.
     Done(Result<Outcome, Error>),
+}
+
+/// The next operation of saving a record.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// Its page is erased. Exit: `Write`.
+    Erase,
+    /// The record is written. No exit: the stage ends.
+    Write,
 }
 
 /// The purpose of reading a range.
@@ -203,10 +212,10 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
             Stage::Recall(recall) => recall.access(log, geometry),
             Stage::Sweep { address, left, .. } if *left > 0 => Access::read(*address, piece.min(*left)),
             Stage::Head(_) => Access::read(regions.spare.start, HEAD.min(upload.len).min(piece)),
-            Stage::Save { is_erased: false, .. } => {
+            Stage::Save { turn: Turn::Erase, .. } => {
                 Access::change(Kind::EraseLog, pages.place(record.number), geometry.erase)
             }
-            Stage::Save { is_erased: true, .. } => {
+            Stage::Save { turn: Turn::Write, .. } => {
                 work.get_mut(..size(record_len)).unwrap_or_default().fill(geometry.erased);
                 record.emit(work);
                 Access::change(Kind::Work, pages.place(record.number), record_len)
@@ -271,7 +280,7 @@ impl<'j, 's, L: Loader, D: Digest, F: Geometries> Job<'j, 's, L, D, F> {
                     }
                 }
             }
-            Stage::Save { is_erased: false, then } => self.stage = Stage::Save { is_erased: true, then: *then },
+            Stage::Save { turn: turn @ Turn::Erase, .. } => *turn = Turn::Write,
             Stage::Save { .. } => return self.follow(),
             Stage::Wipe { end } => *end = end.saturating_sub(geometry.erase),
             Stage::Stream(stream) => {

@@ -1,6 +1,6 @@
 //! The decisions of a job: each chooses the next stage.
 
-use super::{Head, Job, Read, Saved, Stage};
+use super::{Head, Job, Read, Saved, Stage, Turn};
 use crate::checksum::Crc16;
 use crate::dfu::checkpoint::{Known, Recall};
 use crate::dfu::flash::{Device, Geometries};
@@ -94,7 +94,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
     /// Begins to write the record, as it is in memory, with the next number.
     pub(super) fn save(&mut self, then: Saved) {
         self.updater.record.number = self.updater.record.number.wrapping_add(1);
-        self.stage = Stage::Save { is_erased: false, then };
+        self.stage = Stage::Save { turn: Turn::Erase, then };
     }
 
     /// Forgets the file in the spare region, before it changes.
