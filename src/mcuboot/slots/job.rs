@@ -70,7 +70,7 @@ enum Then<'c> {
     SetState { hash: &'c [u8], confirm: bool },
     /// An erase. Exits: `Sweep` to find out if anything is there; `Done`.
     Erase,
-    /// A new upload. Exits: `Sweep` to compare; `Wipe`; `Done`.
+    /// A new upload. Exits: `Sweep` for `Tail`, if the slot may hold the file; `Wipe`; `Done`.
     Upload,
     /// An upload that may continue from a checkpoint. Exits: `Sweep` to check it; the first stage
     /// of the chunk.

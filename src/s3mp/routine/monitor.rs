@@ -71,8 +71,9 @@ enum Asked {
 enum State {
     /// Nothing is due. Exits: `Await`, when something is; `Ended`, if `tx` is too short for it.
     Idle,
-    /// A response is awaited. Exits: `Idle`, by the response or a miss; `Ended`, by the last miss,
-    /// or by a response to STATUS with another mark.
+    /// A response is awaited. Exits: `Idle`, by the response, by an error about something
+    /// unreadable, or by a miss; `Ended`, by the last miss, or by a response to STATUS with another
+    /// mark.
     Await { asked: Asked, left: Duration },
     /// The monitor has ended, with this outcome. Exits: none.
     Ended(MonitorOutcome),

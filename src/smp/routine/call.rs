@@ -141,7 +141,7 @@ impl<K> Copy for Call<K> {}
 
 const _: () = assert!(size_of::<Call<()>>() <= 4);
 
-/// The progress of a [`Call`].
+/// The progress of a [`Call`]. Every state also exits to `Silent`, by `give_up`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {

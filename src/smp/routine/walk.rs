@@ -125,7 +125,8 @@ enum Stage {
     Idle,
     /// Asks for the names. Exits: `Reading`, `Ended`.
     Listing(Call<stat::List>),
-    /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response.
+    /// Asks for a set. Exits: `Idle`; `Ended` if it was the last one, or without a response that
+    /// can be read.
     Reading { call: Call<stat::Read<'static>>, name: Vec<u8, NAME>, last: bool },
     /// The walk has ended; the report contains the outcome. No exit.
     Ended,
