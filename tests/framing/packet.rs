@@ -7,6 +7,7 @@ use anysmp::checksum::Sum;
 use anysmp::framing::packet::{Echo, Packet, gap};
 use anysmp::framing::{Encoder, Error, Framing, Progress};
 
+use crate::kit::noise;
 use crate::kit::random::Random;
 
 const GAP: Duration = Duration::from_micros(174);
@@ -194,18 +195,18 @@ fn a_packet_leaves_in_runs_of_any_size() {
 
 #[test]
 fn after_any_noise_the_next_packet_behind_a_silence_arrives() {
-    let mut numbers = Random::new(0x5EED_0485);
-    let mut random = move || numbers.next();
+    let mut random = Random::new(0x5EED_0485);
+    let frames = [packet(&READ), packet(&ANSWER)];
     for round in 0..100_000 {
         let mut buffer = [0; 16];
         let mut framing = Packet::new(&mut buffer, GAP);
-        if random() % 2 == 0 {
+        if random.below(2) == 0 {
             framing = framing.with_early_delivery();
         }
-        if random() % 2 == 0 {
+        if random.below(2) == 0 {
             framing = framing.with_echo(Echo::Node);
         }
-        let noise: Vec<u8> = (0..random() % 40).map(|_| random() as u8 & 7).collect();
+        let noise = noise::draw(&mut random, &frames, 40);
         decode(&mut framing, &noise);
         assert_eq!(decode(&mut framing, &packet(&READ)), [Ok(READ.to_vec())], "round {round}");
     }
