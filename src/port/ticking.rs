@@ -1,4 +1,4 @@
-//! A port that ticks, without a clock.
+//! A port that counts the ticks of its reads instead of asking a clock.
 
 use core::time::Duration;
 

@@ -17,11 +17,11 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(clippy::exhaustive_structs, reason = "the four fields of the format")]
 pub struct Version {
-    /// The first number.
+    /// The major version.
     pub major: u8,
-    /// The second number.
+    /// The minor version.
     pub minor: u8,
-    /// The third number.
+    /// The revision.
     pub revision: u16,
     /// The fourth number, which most comparisons leave out.
     pub build: u32,

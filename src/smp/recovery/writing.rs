@@ -47,7 +47,7 @@ impl<'t> Response<'t> {
     }
 
     /// Writes bytes unchanged.
-    // One copy: 700 bytes.
+    // Not inlined: one copy saves 700 bytes.
     #[inline(never)]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         copy(bytes, self.tx.get_mut(self.len..).unwrap_or_default());
