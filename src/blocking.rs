@@ -150,31 +150,25 @@ impl<P: Read + Write + Clock, F: Framing, S: Sink, R: Role> Link<'_, P, F, S, R>
         let mut after = V::After::default();
         let mut is_looked_at = false;
         let mut len = loop {
-            // While an earlier response leaves, `tx` is not free: requests stay in the line.
-            match if self.line.is_sending() { None } else { self.line.next(&mut self.sink) } {
-                Some(Event::Elapsed(time)) => {
-                    service.passed(time);
-                    // Not before the first look at the port: a server that sends something on each
-                    // tick would never read the port.
-                    if is_looked_at {
-                        break 0;
-                    }
-                }
-                Some(event) => {
-                    // Time is counted first, and with each message: a peer that never pauses would
-                    // stop the service's clock otherwise.
-                    if let Some(time) = self.line.take_elapsed() {
-                        service.passed(time);
-                    }
-                    if let Event::Damaged(damage) = event {
-                        break service.damaged(damage, self.line.tx());
-                    }
+            // Time is counted first, and with each message: a peer that never pauses would stop the
+            // service's clock otherwise.
+            let (time, event) = self.line.next_and_elapsed(&mut self.sink);
+            if let Some(time) = time {
+                service.passed(time);
+            }
+            match event {
+                Some(Event::Damaged(damage)) => break service.damaged(damage, self.line.tx()),
+                Some(_) => {
                     let peer = self.line.peer();
                     let (message, tx) = self.line.exchange();
                     let (len, then) = service.receive(message, peer, tx);
                     after = then;
                     break len;
                 }
+                // Not before the first look at the port: a server that sends something on each
+                // tick would never read the port.
+                None if time.is_some() && is_looked_at => break 0,
+                None if time.is_some() => {}
                 None => {
                     self.step()?;
                     is_looked_at = true;

@@ -156,6 +156,18 @@ impl<F: Framing, R: Role> Line<'_, F, R> {
         if time.is_zero() { None } else { Some(time) }
     }
 
+    /// Returns what [`take_elapsed`](Self::take_elapsed) and [`next`](Self::next) return, for a
+    /// server, whose event is never the time; neither while a response leaves, since `tx` is not
+    /// free.
+    // Both at once: 88 bytes less on a Cortex-M0 (`smp_five`).
+    pub fn next_and_elapsed<S: Sink + ?Sized>(&mut self, sink: &mut S) -> (Option<Span>, Option<Event>) {
+        if self.is_sending() {
+            return (None, None);
+        }
+        let event = self.arrived(sink);
+        (self.take_elapsed(), event)
+    }
+
     /// Drops all messages that have arrived while one waits for the line: they are foreign, and may
     /// fill the room that the port needs. Time is reported later.
     pub(crate) fn drop_foreign<S: Sink + ?Sized>(&mut self, sink: &mut S) {
