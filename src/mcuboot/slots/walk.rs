@@ -24,8 +24,8 @@ pub(super) struct Walk {
 /// The next part to read.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    /// The header of a TLV area; true for the protected one. Exits: `Entry`, or `Info` of the next area
-    /// after an empty one; `End`; `Broken`.
+    /// The header of an area; true for the protected one. Exits: `Entry`, or `Info` of the next
+    /// one, after an empty one; `End`; `Broken`.
     Info(bool),
     /// Type and length of an entry. Exits: `Value`; `Broken`.
     Entry(bool),

@@ -84,6 +84,7 @@ fn turn<F: Framing, R: Role>(line: &mut Line<'_, F, R>, bytes: &[u8]) {
             11 => line.abandon(),
             12 => line.lost(),
             14 => drop_in_box(line.take_elapsed()),
+            15 => drop_in_box(line.next_and_elapsed(&mut Keep)),
             13 => drop_in_box((line.rest(), line.is_sending(), line.is_unsent())),
             _ => drop_in_box((line.message(), line.peer())),
         }
