@@ -3,10 +3,11 @@
 //! public.
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::duplicate_mod,
     dead_code,
     missing_docs,
     unreachable_pub,
-    reason = "what other tests use, nobody reads its docs"
+    reason = "the kit once more, and what other tests use"
 )]
 
 use core::time::Duration;
