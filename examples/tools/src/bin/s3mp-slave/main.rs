@@ -10,7 +10,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "a program on a host, not the library")]
 
-use anysmp_tools::outln as println;
+use anysmp_tools::{errln as eprintln, outln as println};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
