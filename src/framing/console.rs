@@ -36,11 +36,11 @@
 //! # Three forms
 //!
 //! Whole groups of symbols that lie in one run of input or output are converted directly, through
-//! tables, which are larger on a host. Firmware handles everything else (cut or padded groups,
-//! damage) byte by byte, a host only where a line does not go on as usual. With the feature `small`
-//! everything goes byte by byte, and comparisons replace the tables: two thirds of the flash, for
-//! three to four and a half times the instructions on a Cortex-M3 and seven to eleven times on a
-//! host. The results are the same.
+//! tables, which are larger on a host. Firmware handles everything else (cut groups, damage) byte
+//! by byte, a host only where a line does not go on as usual. With the feature `small` everything
+//! goes byte by byte, and comparisons replace the tables: three fifths of the flash, for three to
+//! four and a half times the instructions on a Cortex-M3 and seven to eleven times on a host. The
+//! results are the same.
 //!
 //! # Text
 //!
