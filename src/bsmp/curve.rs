@@ -26,7 +26,7 @@ pub use digest::Digest;
 pub(super) use digest::UNKNOWN;
 
 use super::client::{Error, Request, done};
-use super::list::{self, Iter};
+use super::list::{Entries, Entry};
 use super::payload::put_values;
 use super::{Command, Payload};
 use crate::shown::shown;
@@ -108,77 +108,23 @@ impl Request for List {
     fn expectation(&self) {}
 
     fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Curves<'m>, Error> {
-        if !payload.len().is_multiple_of(Curve::LEN) {
-            Err(Error::WrongSize)
-        } else if payload.len() > MAX_COUNT * Curve::LEN {
-            Err(Error::TooMany)
-        } else {
-            Ok(Curves(payload))
-        }
+        Entries::of(payload, (), MAX_COUNT)
     }
 }
 
-/// The curves of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Curves<'m>(&'m [u8]);
+/// The curves of a node, at most 128.
+pub type Curves<'m> = Entries<'m, Curve>;
 
-impl<'m> Curves<'m> {
-    /// The number of curves, at most 128.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len() / Curve::LEN
+impl Entry for Curve {
+    type Context = ();
+
+    fn width((): ()) -> usize {
+        Self::LEN
     }
 
-    /// Returns true if the node has no curves.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Iterates over the curves in the order of their ids.
-    #[must_use]
-    pub const fn iter(&self) -> Iter<Self> {
-        Iter(*self)
-    }
-}
-
-impl list::List for Curves<'_> {
-    type Entry = Curve;
-
-    fn split_first(self) -> Option<(Curve, Self)> {
-        let (entry, rest) = self.0.split_first_chunk()?;
-        Some((Curve::parse(*entry), Self(rest)))
-    }
-}
-
-impl IntoIterator for Curves<'_> {
-    type Item = Curve;
-    type IntoIter = Iter<Self>;
-
-    fn into_iter(self) -> Iter<Self> {
-        Iter(self)
-    }
-}
-
-impl<'m> IntoIterator for &Curves<'m> {
-    type Item = Curve;
-    type IntoIter = Iter<Curves<'m>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl core::fmt::Debug for Curves<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list().entries(self).finish()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Curves<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Curves({=usize})", self.len());
+    fn split_first(bytes: &[u8], (): ()) -> Option<(Self, &[u8], ())> {
+        let (first, rest) = bytes.split_first_chunk()?;
+        Some((Self::parse(*first), rest, ()))
     }
 }
 

@@ -10,7 +10,7 @@
 //! with [`Client::post`](super::Client::post) and do not wait.
 
 use super::client::{Error, Request};
-use super::list::{self, Iter};
+use super::list::{Entries, Entry};
 use super::payload::{put_values, values};
 use super::{Command, Payload, Version};
 use crate::shown::shown;
@@ -55,13 +55,6 @@ impl Layout {
             Self::Nibbles
         }
     }
-
-    const fn width(self) -> usize {
-        match self {
-            Self::Nibbles => 1,
-            Self::Bytes => 2,
-        }
-    }
 }
 
 /// Asks for the sizes of all functions, in the order of their ids.
@@ -87,81 +80,35 @@ impl Request for List {
     }
 
     fn decode<'m>(layout: &Layout, payload: &'m [u8]) -> Result<Functions<'m>, Error> {
-        if !payload.len().is_multiple_of(layout.width()) {
-            Err(Error::WrongSize)
-        } else if payload.len() > MAX_COUNT * layout.width() {
-            Err(Error::TooMany)
-        } else {
-            Ok(Functions { rest: payload, layout: *layout })
-        }
+        Entries::of(payload, *layout, MAX_COUNT)
     }
 }
 
-/// The functions of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Functions<'m> {
-    rest: &'m [u8],
-    layout: Layout,
-}
+/// The functions of a node, at most 128.
+pub type Functions<'m> = Entries<'m, Function>;
 
-shown!(Functions<'_>, |functions| "Functions({})", functions.len());
+impl Entry for Function {
+    type Context = Layout;
 
-impl<'m> Functions<'m> {
-    /// The number of functions, at most 128.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        match self.layout {
-            Layout::Nibbles => self.rest.len(),
-            Layout::Bytes => self.rest.len() / 2,
+    fn width(layout: Layout) -> usize {
+        match layout {
+            Layout::Nibbles => 1,
+            Layout::Bytes => 2,
         }
     }
 
-    /// Returns true if the node has no functions.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    /// Iterates over the functions in the order of their ids.
-    #[must_use]
-    pub const fn iter(&self) -> Iter<Self> {
-        Iter(*self)
-    }
-}
-
-impl list::List for Functions<'_> {
-    type Entry = Function;
-
-    fn split_first(self) -> Option<(Function, Self)> {
-        let (function, rest) = match self.layout {
+    fn split_first(bytes: &[u8], layout: Layout) -> Option<(Self, &[u8], Layout)> {
+        let (function, rest) = match layout {
             Layout::Nibbles => {
-                let (&byte, rest) = self.rest.split_first()?;
-                (Function { input: byte >> 4, output: byte & 0xF }, rest)
+                let (&byte, rest) = bytes.split_first()?;
+                (Self { input: byte >> 4, output: byte & 0xF }, rest)
             }
             Layout::Bytes => {
-                let (&[input, output], rest) = self.rest.split_first_chunk()?;
-                (Function { input, output }, rest)
+                let (&[input, output], rest) = bytes.split_first_chunk()?;
+                (Self { input, output }, rest)
             }
         };
-        Some((function, Self { rest, ..self }))
-    }
-}
-
-impl IntoIterator for Functions<'_> {
-    type Item = Function;
-    type IntoIter = Iter<Self>;
-
-    fn into_iter(self) -> Iter<Self> {
-        Iter(self)
-    }
-}
-
-impl<'m> IntoIterator for &Functions<'m> {
-    type Item = Function;
-    type IntoIter = Iter<Functions<'m>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        Some((function, rest, layout))
     }
 }
 

@@ -26,7 +26,7 @@ use core::ops::RangeInclusive;
 pub use members::{Group, Members};
 
 use super::client::{Error, Request, done};
-use super::list::{self, Iter};
+use super::list::{Entries, Entry};
 use super::payload::{put_values, values};
 use super::variable::{MAX_COUNT as MAX_VARIABLES, MAX_SIZE, Op};
 use super::{Command, Payload};
@@ -57,7 +57,7 @@ impl Request for List {
     fn expectation(&self) {}
 
     fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Groups<'m>, Error> {
-        if payload.len() > MAX_COUNT { Err(Error::TooMany) } else { Ok(Groups { rest: payload, id: 0 }) }
+        Entries::of(payload, 0, MAX_COUNT)
     }
 }
 
@@ -75,66 +75,25 @@ pub struct Listed {
     pub members: u8,
 }
 
-/// The groups of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Groups<'m> {
-    rest: &'m [u8],
-    id: u8,
-}
+/// The groups of a node, at most 8.
+pub type Groups<'m> = Entries<'m, Listed>;
 
-shown!(Groups<'_>, |groups| "Groups({})", groups.len());
+impl Entry for Listed {
+    type Context = u8;
 
-impl<'m> Groups<'m> {
-    /// The number of groups, at most 8.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.rest.len()
+    fn width(_: u8) -> usize {
+        1
     }
 
-    /// Returns true if the node lists no groups.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    /// Iterates over the groups in the order of their ids.
-    #[must_use]
-    pub const fn iter(&self) -> Iter<Self> {
-        Iter(*self)
-    }
-}
-
-impl list::List for Groups<'_> {
-    type Entry = Listed;
-
-    fn split_first(self) -> Option<(Listed, Self)> {
-        let (byte, rest) = self.rest.split_first()?;
-        let writable = match self.id {
+    fn split_first(bytes: &[u8], id: u8) -> Option<(Self, &[u8], u8)> {
+        let (byte, rest) = bytes.split_first()?;
+        let writable = match id {
             // Read-only by the specification; libbsmp computes their type from their members.
             0 | 1 => false,
             2 => true,
             _ => byte & 0x80 != 0,
         };
-        let listed = Listed { id: self.id, writable, members: byte & 0x7F };
-        Some((listed, Self { rest, id: self.id.wrapping_add(1) }))
-    }
-}
-
-impl IntoIterator for Groups<'_> {
-    type Item = Listed;
-    type IntoIter = Iter<Self>;
-
-    fn into_iter(self) -> Iter<Self> {
-        Iter(self)
-    }
-}
-
-impl<'m> IntoIterator for &Groups<'m> {
-    type Item = Listed;
-    type IntoIter = Iter<Groups<'m>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        Some((Self { id, writable, members: byte & 0x7F }, rest, id.wrapping_add(1)))
     }
 }
 

@@ -16,7 +16,7 @@
 use core::ops::RangeInclusive;
 
 use super::client::{Error, Request, done};
-use super::list::{self, Iter};
+use super::list::{Entries, Entry};
 use super::payload::{put_values, values};
 use super::{Command, Payload};
 use crate::shown::shown;
@@ -144,71 +144,23 @@ impl Request for List {
     fn expectation(&self) {}
 
     fn decode<'m>((): &(), payload: &'m [u8]) -> Result<Variables<'m>, Error> {
-        if payload.len() > MAX_COUNT { Err(Error::TooMany) } else { Ok(Variables(payload)) }
+        Entries::of(payload, (), MAX_COUNT)
     }
 }
 
-/// The variables of a node, by ascending id from 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Variables<'m>(&'m [u8]);
+/// The variables of a node, at most 128.
+pub type Variables<'m> = Entries<'m, Variable>;
 
-impl core::fmt::Debug for Variables<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list().entries(self).finish()
-    }
-}
+impl Entry for Variable {
+    type Context = ();
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Variables<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Variables({=usize})", self.len());
-    }
-}
-
-impl<'m> Variables<'m> {
-    /// The number of variables, at most 128.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
+    fn width((): ()) -> usize {
+        1
     }
 
-    /// Returns true if the node has no variables.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Iterates over the variables in the order of their ids.
-    #[must_use]
-    pub const fn iter(&self) -> Iter<Self> {
-        Iter(*self)
-    }
-}
-
-impl list::List for Variables<'_> {
-    type Entry = Variable;
-
-    fn split_first(self) -> Option<(Variable, Self)> {
-        let (first, rest) = self.0.split_first()?;
-        Some((Variable::parse(*first), Self(rest)))
-    }
-}
-
-impl IntoIterator for Variables<'_> {
-    type Item = Variable;
-    type IntoIter = Iter<Self>;
-
-    fn into_iter(self) -> Iter<Self> {
-        Iter(self)
-    }
-}
-
-impl<'m> IntoIterator for &Variables<'m> {
-    type Item = Variable;
-    type IntoIter = Iter<Variables<'m>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    fn split_first(bytes: &[u8], (): ()) -> Option<(Self, &[u8], ())> {
+        let (first, rest) = bytes.split_first()?;
+        Some((Self::parse(*first), rest, ()))
     }
 }
 

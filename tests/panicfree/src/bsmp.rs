@@ -6,7 +6,7 @@ use anysmp::bsmp::bridge::Bridge;
 use anysmp::bsmp::curve::{self, Checksum, Curve, Digest, digest_of};
 use anysmp::bsmp::function::{self, Function, Layout};
 use anysmp::bsmp::group::{self, Members};
-use anysmp::bsmp::list::List;
+use anysmp::bsmp::list::{Entry, List};
 use anysmp::bsmp::node::Nodes;
 use anysmp::bsmp::routine::{Discovery, Part, Poll, Polled, Poller, ReadCurve, Scan, Tables, WriteCurve};
 use anysmp::bsmp::typed::{self, Be, Chars, Elements, Field, Typed, elements};
@@ -75,6 +75,7 @@ pub const ALL: &[Operation] = &[
     |bytes, room| {
         let layout = black_box(Layout::Bytes);
         exchange(&function::List { layout }, bytes, room, |list| list.iter().for_each(drop_in_box));
+        drop_in_box(Function::width(layout));
     },
     |bytes, room| {
         exchange(&function::Execute { id: id(), input: bytes, output: black_box(None) }, bytes, room, keep);
