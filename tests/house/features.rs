@@ -1,6 +1,6 @@
 //! The effects of features: CI may leave out a suite only for features that do not affect it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::kit::source::files;
@@ -11,34 +11,85 @@ fn named(code: &str) -> BTreeSet<String> {
     words.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
-/// `.ci/run` builds the suite `framing` for each set of features and runs it where one of these is
-/// on: no other one may change what a framing does.
+/// The rooms of `src` that a suite tests: those with its name, and these.
+fn rooms(suite: &str) -> Vec<&str> {
+    let more: &[_] = match suite {
+        "framing" | "no_heap" => &["framing", "cobs", "checksum", "bytes", "time", "shown"],
+        "line" => &["port", "asynch", "blocking", "time"],
+        "smp" => &["cbor", "routine", "source"],
+        "bsmp" => &["envelope", "routine"],
+        "s3mp" => &["routine"],
+        _ => panic!("{suite} has no rooms here"),
+    };
+    [&[suite], more].concat()
+}
+
+/// `.ci/run` runs a suite only with the features that can change what it tests. These are the two
+/// that change framings, which all suites use, and those that the rooms or the tests name: what any
+/// other one adds, they cannot use.
 #[test]
-fn framings_depend_on_no_feature_but_those_with_which_their_suite_runs() {
+fn suites_run_with_each_feature_that_can_change_what_they_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Ok(run) = std::fs::read_to_string(root.join(".ci/run")) else { return };
-    let said = run.lines().find_map(|line| line.strip_prefix("FRAMED=(")?.strip_suffix(')')).unwrap();
-    let said: BTreeSet<String> = said.split(' ').map(str::to_owned).collect();
+    let (_, list) = run.split_once("CHANGES=(\n").unwrap();
+    let (list, _) = list.split_once("\n)").unwrap();
+    let lines = list.lines().map(|line| line.trim().trim_matches('"').split(' '));
+    let said = lines.map(|mut words| (words.next().unwrap(), words.collect()));
+    let said: BTreeMap<_, BTreeSet<_>> = said.collect();
+    assert_eq!(said.len(), 7, "{said:?}");
+    // Its tests read the sources, and no feature changes those.
+    assert_eq!(said["house"], BTreeSet::new());
+    for (&suite, said) in said.iter().filter(|(suite, _)| **suite != "house") {
+        let mut found = BTreeSet::from(["defmt".to_owned(), "small".to_owned()]);
+        let mut count = 0;
+        for (file, text) in files("src") {
+            let inside = file.strip_prefix(root.join("src")).unwrap();
+            if rooms(suite)
+                .iter()
+                .any(|room| inside.starts_with(room) || inside == Path::new(room).with_extension("rs"))
+            {
+                count += 1;
+                // A CRC that goes on from an earlier one: a function more, that no framing calls.
+                found.extend(named(&text.replace("#[cfg(feature = \"dfu\")]\n    pub(crate) const fn at(", "")));
+            }
+        }
+        assert!(count >= 19, "{suite}: {count} files");
+        let folder = format!("tests/{suite}");
+        let tests = match std::fs::read_to_string(root.join(&folder).with_extension("rs")) {
+            Ok(text) => vec![text],
+            Err(_) => files(&folder).into_iter().map(|(_, text)| text).collect(),
+        };
+        tests.iter().for_each(|text| found.extend(named(text)));
+        assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), *said, "{suite}");
+    }
+}
+
+/// The other features only add: a condition that turns code off, or chooses between two, would
+/// change suites that do not name it.
+#[test]
+fn only_the_features_that_choose_a_form_are_asked_for_by_code_that_is_always_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = BTreeSet::new();
-    let is_part = |file: &Path| {
-        let inside = file.strip_prefix(root.join("src")).unwrap();
-        ["framing", "cobs", "checksum", "bytes", "time", "shown"]
-            .iter()
-            .any(|room| inside.starts_with(room) || inside == Path::new(room).with_extension("rs"))
-    };
-    let mut count = 0;
-    for (_, text) in files("src").into_iter().filter(|(file, _)| is_part(file)) {
-        count += 1;
-        // A CRC that continues from an earlier one is a function more, which no framing calls.
-        let text = text.replace("#[cfg(feature = \"dfu\")]\n    pub(crate) const fn at(", "");
-        found.extend(named(&text));
+    for (file, text) in files("src") {
+        for line in text.lines().map(str::trim_start) {
+            if line.starts_with("//") || line.starts_with("#![") || line.starts_with("#[cfg_attr") {
+                continue;
+            }
+            if line.contains("feature = \"") && (line.contains("not(") || line.contains("cfg!(")) {
+                let file = file.strip_prefix(&root).unwrap().display().to_string();
+                found.extend(named(line).into_iter().map(|feature| (file.clone(), feature)));
+            }
+        }
     }
-    assert!(count > 20, "{count} files");
-    assert_eq!(found, said);
-    // Nor does the suite have tests of another one.
-    for (file, text) in files("tests/framing") {
-        assert!(named(&text).is_subset(&said), "{}", file.display());
-    }
+    let found: BTreeSet<_> = found.iter().map(|(file, feature)| (file.as_str(), feature.as_str())).collect();
+    let wanted = [
+        ("cbor/keys.rs", "defmt"),
+        ("cbor/reader/narrow.rs", "small"),
+        ("checksum.rs", "small"),
+        ("dfu/flash/devices.rs", "defmt"),
+        ("framing/console/base64.rs", "small"),
+    ];
+    assert_eq!(found, wanted.into());
 }
 
 /// The files that may name the feature `small`. In `framing` and `checksum` they choose a form,
