@@ -342,6 +342,16 @@ fn a_framing_or_a_codec_names_no_protocol_no_line_and_no_port() {
     assert_eq!(graph.between(&FRAMINGS, &["line", "port", "blocking", "asynch"]), Vec::<String>::new());
 }
 
+/// So that any protocol can be used without the others, and each of these rooms with any protocol.
+#[test]
+fn only_a_protocol_names_a_protocol() {
+    let graph = Graph::of(&sources());
+    let rooms: BTreeSet<&str> = graph.0.keys().filter_map(|module| module.first()).map(String::as_str).collect();
+    let others: Vec<&str> = rooms.into_iter().filter(|room| !PROTOCOLS.contains(room)).collect();
+    assert!(["line", "port", "dfu", "mcuboot", "testing", "asynch"].iter().all(|room| others.contains(room)));
+    assert_eq!(graph.between(&others, &PROTOCOLS), Vec::<String>::new());
+}
+
 /// The identifiers of a source without its comments and docs that contain the name of a protocol.
 fn names_of_protocols(source: &str) -> Vec<String> {
     let tokens = proc_macro2::TokenStream::from_str(source).unwrap();
