@@ -444,16 +444,7 @@ fn noisy(random: &mut Random) -> Vec<u8> {
             0 => wire.truncate(random.index(wire.len())),
             1 => wire = random.bytes(40),
             2 => wire = (0..40).map(|_| alphabet[random.index(alphabet.len())]).collect(),
-            3 | 4 => {
-                for _ in 0..=random.index(3) {
-                    let at = random.index(wire.len());
-                    match random.index(3) {
-                        0 => wire[at] = random.byte(),
-                        1 => wire.insert(at, alphabet[random.index(alphabet.len())]),
-                        _ => drop(wire.remove(at)),
-                    }
-                }
-            }
+            3 | 4 => random.damage(&mut wire, alphabet),
             5 => wire = b"uart:~$ \r\n"[..random.index(11)].to_vec(),
             _ => {}
         }

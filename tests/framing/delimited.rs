@@ -377,16 +377,7 @@ fn noisy(random: &mut Random) -> Vec<u8> {
         match random.index(7) {
             0 => wire.truncate(random.index(wire.len())),
             1 => wire = random.bytes(40),
-            2 | 3 => {
-                for _ in 0..=random.index(3) {
-                    let at = random.index(wire.len());
-                    match random.index(3) {
-                        0 => wire[at] = random.byte(),
-                        1 => wire.insert(at, [0, 1, 2, 0xFF][random.index(4)]),
-                        _ => drop(wire.remove(at)),
-                    }
-                }
-            }
+            2 | 3 => random.damage(&mut wire, &[0, 1, 2, 0xFF]),
             _ => {}
         }
         stream.extend_from_slice(&wire);

@@ -77,4 +77,16 @@ impl Random {
         }
         pieces
     }
+
+    /// Changes, adds or takes out one to three bytes; what it adds is one of `bytes`.
+    pub fn damage(&mut self, wire: &mut Vec<u8>, bytes: &[u8]) {
+        for _ in 0..=self.index(3) {
+            let at = self.index(wire.len());
+            match self.index(3) {
+                0 => wire[at] = self.byte(),
+                1 => wire.insert(at, bytes[self.index(bytes.len())]),
+                _ => drop(wire.remove(at)),
+            }
+        }
+    }
 }
