@@ -160,7 +160,6 @@ pub(crate) struct Passed(u64);
 impl Passed {
     pub(crate) const ZERO: Self = Self(0);
 
-    /// Adds `time`.
     pub(crate) const fn add(&mut self, time: Duration) {
         let nanos = time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos() as u64);
         self.0 = self.0.saturating_add(nanos);

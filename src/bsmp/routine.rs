@@ -114,7 +114,8 @@ impl core::fmt::Display for CurveOutcome {
     }
 }
 
-/// The state of one request of a routine. `retries` is the number of repeats that are left.
+/// The state of one request of a routine. `retries` is the number of repeats that are left. A
+/// restart leads from every state to `First`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
     /// The request must be sent for the first time. Exits: `Wait`.
@@ -125,7 +126,8 @@ pub(super) enum Turn {
     /// Exits: `First` of the next request, by an answer; `Again` or `Lost`, when no answer comes in
     /// time.
     Wait { retries: u8, instead: Option<Error> },
-    /// No retries were left. Exits: none but a restart; the routine ends with this error.
+    /// No retries were left: the routine ends with this error. Exit: `First` of the next request of
+    /// a [`Scan`].
     Lost(Error),
 }
 

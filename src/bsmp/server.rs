@@ -198,7 +198,6 @@ impl<'t, E: Entities> Server<'t, E> {
         }
     }
 
-    /// Writes a list, one entry after the other.
     fn list(&self, command: Command, answer: &mut Payload<'_>) -> Result<Command, Refusal> {
         // No list is longer.
         for id in 0..128 {

@@ -98,7 +98,6 @@ impl<'t> Table<'t> {
         self
     }
 
-    /// Returns true if the master may write all of these variables.
     pub(super) fn is_writable(&self, members: &Members) -> bool {
         let [_, _, writable] = &self.standard;
         members.is_within(writable)

@@ -41,7 +41,6 @@ pub(super) fn length(argument: u64) -> usize {
     usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
-/// Returns true if a break comes next.
 pub(super) fn at_break(rest: &[u8]) -> bool {
     rest.first() == Some(&BREAK)
 }

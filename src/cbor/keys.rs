@@ -168,7 +168,6 @@ impl Keys {
         fronts
     }
 
-    /// The fronts of the keys.
     #[cfg(target_pointer_width = "64")]
     pub(super) const fn all(self) -> &'static [Front] {
         self.1

@@ -198,7 +198,6 @@ impl<'b> Reader<'b> {
         self.items(ARRAY)
     }
 
-    /// Enters a map or an array.
     fn items(&mut self, major: u8) -> Result<Items, Malformed> {
         let mut count = 0;
         let initial = self.head(&mut count)?;

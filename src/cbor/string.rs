@@ -85,7 +85,6 @@ impl<'b> Chunks<'b> {
         Some(to)
     }
 
-    /// Returns true if the content is `other`.
     pub(super) fn equals(mut self, mut other: &[u8]) -> bool {
         if cfg!(target_pointer_width = "64")
             && let Form::Whole(bytes) = self.0

@@ -11,7 +11,6 @@ use super::{BufferFull, Malformed};
 use crate::shown::shown;
 
 impl Item<'_> {
-    /// The name of the variant.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Unsigned(_) => "Unsigned",

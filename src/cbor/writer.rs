@@ -126,7 +126,6 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes one byte.
     fn byte(&mut self, byte: u8) -> Result<(), BufferFull> {
         let Some(place) = self.out.get_mut(self.len) else {
             self.state = State::Cut;
@@ -277,7 +276,6 @@ impl<'b> Writer<'b> {
         self.head(TEXT, len as u64)
     }
 
-    /// Writes a string in one piece.
     fn string(&mut self, major: u8, bytes: &[u8]) -> Result<(), BufferFull> {
         self.head(major, bytes.len() as u64)?;
         self.raw(bytes)
@@ -336,7 +334,6 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Returns true if something did not fit.
     pub(crate) const fn is_full(&self) -> bool {
         matches!(self.state, State::Cut)
     }

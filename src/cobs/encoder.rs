@@ -122,7 +122,6 @@ impl Data<'_> {
         (next_code(len), state)
     }
 
-    /// Skips one byte.
     const fn skip(&mut self) {
         if let [_, body @ ..] = self.body {
             self.body = body;

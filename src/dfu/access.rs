@@ -11,7 +11,8 @@ pub(crate) struct Access {
     pub(crate) len: u32,
 }
 
-/// The kind of operation, and the source of the bytes of a write.
+/// The kind of operation, and the source of the bytes of a write. Every kind but `Nothing` and
+/// `Outside` exits to that of the next operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The stage has not been asked yet.

@@ -44,7 +44,6 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Writes a record of the upload.
 fn emit(upload: &Receiving, number: u32, out: &mut [u8; RECORD_LEN]) {
     out.fill(0);
     let fields = [u32::from_le_bytes(MAGIC), number, upload.image, upload.len, upload.written()];
@@ -92,7 +91,6 @@ impl Log {
         Self { known, next: Position { region, offset: 0, number: 0, page: Page::Used } }
     }
 
-    /// Returns the log, if the device has one.
     pub(crate) fn there(&mut self) -> Option<&mut Self> {
         Some(self).filter(|log| log.known != Known::Absent)
     }
@@ -112,7 +110,8 @@ pub(crate) struct Position {
 enum Page {
     /// It has records, or whatever was there before. Exit: an erase, to `Erased`.
     Used,
-    /// It was erased for the record that is the first one in it. Exit: that record, to `Used`.
+    /// It was erased for the record that is the first one in it. Exit: that record or another
+    /// search, to `Used`.
     Erased,
 }
 
@@ -178,7 +177,6 @@ impl Recall {
         Self { offset: 0, newest: Newest::None, resume }
     }
 
-    /// Returns the next read; nothing at the end.
     pub(crate) const fn access(&self, log: &Log, geometry: &Geometry) -> Access {
         let region = log.next.region.region();
         if self.offset >= region.len {
@@ -217,7 +215,6 @@ impl Recall {
         self.offset = self.offset.saturating_add(record_len(geometry));
     }
 
-    /// Returns true if there is a record that may be used.
     pub(crate) const fn is_usable(self) -> bool {
         matches!(self.newest, Newest::Recalled) && self.resume
     }

@@ -56,7 +56,6 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
-    /// No upload yet.
     pub(crate) fn new() -> Self {
         let (crc, target) = (Crc16::new(), Target::NONE);
         let key = Key { len: 0, bytes: [0; Key::MAX_LEN] };
@@ -94,7 +93,6 @@ impl Receiving {
         self.written.wrapping_add(self.carry)
     }
 
-    /// Returns the number of bytes in flash.
     pub(crate) const fn written(&self) -> u32 {
         self.written
     }
@@ -130,7 +128,6 @@ impl Receiving {
         moved
     }
 
-    /// Returns the number of bytes in the carry.
     pub(crate) const fn carried(&self) -> u32 {
         self.carry
     }

@@ -125,7 +125,6 @@ impl Pages {
         LogRegion(self.region).at(if number & 1 == 0 { 0 } else { self.page })
     }
 
-    /// Returns the address of a page.
     pub(crate) const fn address(self, number: u32) -> u32 {
         self.region.start.wrapping_add(if number & 1 == 0 { 0 } else { self.page })
     }

@@ -23,14 +23,12 @@ impl Region {
         Self { start, len }
     }
 
-    /// Returns true if the region consists of whole erase pages of the flash, at least one.
     pub(crate) fn fits(self, geometry: &Geometry) -> bool {
         let end = self.start.checked_add(self.len);
         let aligned = down(self.start, geometry.erase) == self.start && down(self.len, geometry.erase) == self.len;
         self.len > 0 && aligned && end.is_some_and(|end| end <= geometry.capacity)
     }
 
-    /// Returns true if the regions have an address in common.
     pub(crate) const fn overlaps(self, other: Self) -> bool {
         self.start < other.start.saturating_add(other.len) && other.start < self.start.saturating_add(self.len)
     }

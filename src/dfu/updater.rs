@@ -108,7 +108,8 @@ pub const fn scratch_len(read: usize, write: usize) -> usize {
 /// The state of the record in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Knowledge {
-    /// It has not been read since the start. Exit: the first command, to `Known`.
+    /// It has not been read since the start. Exit: the first command for which the boot loader's
+    /// state can be read, to `Known`.
     Unread,
     /// It was read, and the regions were identified. No exit.
     Known,
@@ -119,11 +120,13 @@ enum Knowledge {
 /// have not been swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// It starts the running program again. Exit: a mark, to `Test`.
+    /// It starts the running program again. Exits: a mark, to `Test`; the first command, to
+    /// `Revert` during a trial.
     Stay,
     /// It starts the file in the spare region. No exit but a reset.
     Test,
-    /// It starts the program that ran before. Exit: a confirmation, to `Stay`.
+    /// It starts the program that ran before. Exits: a confirmation, to `Stay`; the first command,
+    /// to `Test`, if it finds the regions as they were.
     Revert,
 }
 

@@ -38,14 +38,14 @@ impl<'c> Piece<'c> {
         Self { image: small(image), len: len.map(small), off: small(off), data, sha: sha.unwrap_or(&[]), upgrade }
     }
 
-    /// Returns the end of the chunk in the file.
     pub(crate) fn end(&self) -> Option<u32> {
         self.off.checked_add(u32::try_from(self.data.len()).ok()?)
     }
 }
 
 /// The upload session of a device. There is one: the next first chunk replaces it. A flash error in
-/// an upload leads from every state to `Idle`.
+/// an upload, or a refusal by the application, leads from every state to `Idle`, except that an
+/// updater keeps it when another file is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Session {
     /// No upload since the start, an erase or an error; or a job is writing, and restores the
@@ -54,10 +54,10 @@ pub(crate) enum Session {
     /// to `Complete`.
     Idle,
     /// An upload is in progress and continues at [`Receiving::off`]. Exits: flash work of a chunk,
-    /// another upload, an erase or a mark of its slot, to `Idle`.
+    /// another upload, an erase, or a mark in its pair, to `Idle`.
     Receiving,
     /// The last byte has arrived; a repeat of its chunk gets the same response. Exits: another
-    /// upload, an erase or a mark of its slot, to `Idle`.
+    /// upload, an erase, or a mark in its pair, to `Idle`.
     Complete { matched: Option<bool> },
 }
 

@@ -99,7 +99,6 @@ impl<'b, H: Head + Form> Bridge<'b, H> {
         H::HAS_ID && self.inner.message().get(1) != Some(&self.id.get())
     }
 
-    /// Checks a whole envelope.
     fn check(&self) -> Result<(), Error> {
         let envelope = self.inner.message();
         match envelope.get(H::LEN..) {

@@ -132,7 +132,6 @@ impl<'b, H: Head> Counted<'b, H> {
         end
     }
 
-    /// Returns the length that the header in the buffer announces.
     fn announced(&self) -> Result<usize, Error> {
         let total = H::total(self.buffer.get(..H::LEN).ok_or(Error::TooLong)?)?;
         // A `Head` of the application may return anything; a message is never shorter than its

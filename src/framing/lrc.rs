@@ -120,7 +120,7 @@ enum State {
     Block,
     /// After the code of a block; the block before it ends with a zero, which is not in the buffer
     /// yet. Exits: data, to `Block`; the next code, to itself; a zero, to `Ambiguous` if the block
-    /// is empty, else as `Block`; silence, to `Between`.
+    /// is empty and the sum is right, else as `Block`; silence, to `Between`.
     Zero,
     /// After the zero of an ambiguous frame: reading A is in the buffer. Exits: any byte or
     /// silence, to `Complete`, or to `Between` if the message does not fit.
@@ -194,7 +194,6 @@ impl<'b> Lrc<'b> {
         }
     }
 
-    /// Begins a block.
     fn open<const SUMS: bool>(&mut self, code: u8, state: State) {
         self.note::<SUMS>(&[code]);
         (self.code, self.left, self.state) = (code, code.wrapping_sub(1), state);

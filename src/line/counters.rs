@@ -80,7 +80,6 @@ impl<N: Number> Tally<N> {
         }
     }
 
-    /// Returns all counters of a line.
     pub(super) fn all(self, retries: u32) -> Counters {
         Counters {
             sent: self.sent.into(),

@@ -29,24 +29,25 @@ pub(super) enum Sending<T> {
     Unsent,
 }
 
-/// The condition that must be met before a frame may begin.
+/// The condition that must be met before a frame may begin. A late response leads from every state
+/// to `Nudge`, if the framing has a preamble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
-    /// Nothing, and no frame has left yet: the peer may be out of step. Exits: as `Gap`; `Preamble`
-    /// or `Gap`, by a request; `Gap`, when a frame begins; `Brief`, by `with_preamble_pause`.
+    /// Nothing, and no frame has left yet: the peer may be out of step. Exits: `Preamble`, `Gap` or
+    /// `Silence`, by a request; `Gap`, when a frame begins; `Brief`, by `with_preamble_pause`.
     First,
-    /// The framing's gap. Exits: `Silence`, `Preamble`, `Nudge`; `Flushing`, by `abandon` where
-    /// there is no preamble.
+    /// The framing's gap. Exits: `Silence`, `Preamble`; `Flushing`, by `abandon` where there is no
+    /// preamble.
     Gap,
     /// This silence, and at least one look at the line. Exits: `Gap`, when the frame begins;
-    /// `Nudge`, when a response is late; `Preamble` or `Flushing`, by `abandon`.
+    /// `Preamble` or `Flushing`, by `abandon`.
     Silence(Span),
     /// The preamble, of which this many bytes have left, as soon as a message waits. Exits:
     /// `Flushing`, when all of it has left; `Gap`, if the framing has none.
     Preamble(usize),
     /// The preamble, of which this many bytes have left, as soon as the first message waits,
     /// without a pause after it. Exits: `Gap`, when all of it has left, or by a request if the peer
-    /// has sent something; `First`, by `with_preamble_pause`; `Preamble`, by `abandon`.
+    /// has sent something; `First`, by `with_preamble_pause`.
     Brief(usize),
     /// The preamble now, whether a message waits or not. Exits: as `Preamble`.
     Nudge(usize),

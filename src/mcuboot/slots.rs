@@ -222,7 +222,6 @@ impl<'s, D: Digest, G: Gate, C: Setup> Slots<'s, D, G, C> {
 }
 
 impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
-    /// Returns the configuration.
     fn config(&self) -> &Config<C::Flash> {
         self.setup.config()
     }
@@ -249,7 +248,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         tail(target, self.config().layout(), self.spare_flash().erase)
     }
 
-    /// Returns the number of the last pair.
     fn last(&self) -> u32 {
         u32::try_from(self.pairs.len()).unwrap_or(0).saturating_sub(1)
     }

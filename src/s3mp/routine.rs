@@ -59,7 +59,6 @@ pub enum Event<'m> {
 }
 
 impl<'m> Event<'m> {
-    /// The event of a message that is not a response.
     fn unasked(message: &'m [u8]) -> Self {
         match Unsolicited::parse(message) {
             Some(Unsolicited::Push(address, value)) => Self::Push(address, value),
@@ -86,8 +85,9 @@ const _: () = assert!(size_of::<Watch>() <= 24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Way {
+    /// Exit: its refusal as not implemented, to `Get`.
     Subscribe,
-    /// The slave has refused SUBSCRIBE.
+    /// The slave has refused SUBSCRIBE. No exit.
     Get,
 }
 

@@ -370,7 +370,6 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).map(|(to, from)| *to = *from).count()
 }
 
-/// Copies everything or fails.
 fn copy_whole(from: &[u8], to: &mut [u8]) -> Result<usize, Refusal> {
     if from.len() > to.len() {
         return Err(TOO_LONG);

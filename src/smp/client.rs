@@ -240,7 +240,6 @@ impl Client {
         self.emit_as(header, tx, payload)
     }
 
-    /// The number of the next request.
     pub(super) const fn sequence(&self) -> u8 {
         self.sequence
     }

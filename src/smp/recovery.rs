@@ -179,7 +179,6 @@ impl<T: Target> Recovery<T> {
         &mut self.target
     }
 
-    /// Handles a message; returns the length of the response in `tx` and the action after it.
     fn handle(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, rest)) = message.split_first_chunk::<{ Header::LEN }>() else {
             return (0, After::Nothing);
@@ -204,7 +203,6 @@ impl<T: Target> Recovery<T> {
         (len, after)
     }
 
-    /// Runs a command, and writes the payload of its response.
     fn command(
         &mut self,
         header: &[u8; Header::LEN],

@@ -103,7 +103,6 @@ impl Bootloader {
         (boots.unwrap_or(refused.0), flash.changed())
     }
 
-    /// Iterates over the slots and the scratch area.
     fn areas(&self) -> impl Iterator<Item = Region> {
         [self.primary, self.secondary].into_iter().chain(self.second.into_iter().flatten()).chain(self.scratch)
     }

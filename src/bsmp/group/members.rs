@@ -45,7 +45,6 @@ impl Members {
         }
     }
 
-    /// Removes a variable.
     pub(in crate::bsmp) fn remove(&mut self, id: u8) {
         if let Some(word) = self.0.get_mut(usize::from(id >> 5)) {
             *word &= !(1 << (id & 31));

@@ -54,7 +54,8 @@ impl core::fmt::Display for DiscoveryReport {
 /// `Ended`.
 ///
 /// Every stage but `Ended` exits to `Ended` as well: when its answer is an error, when no answer
-/// comes to the last retry, or when its request does not fit `tx`.
+/// comes to the last retry, or when its request does not fit `tx`. [`Discovery::restart`] leads
+/// from every stage to the first one of its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// The version is requested. Exits: `Variables`.
@@ -75,7 +76,7 @@ enum Stage {
     Checksum(u8),
     /// The list of functions is requested. Exits: `Ended`.
     Functions,
-    /// Nothing more is requested. Exits: none but [`Discovery::restart`].
+    /// Nothing more is requested. No exit but a restart.
     Ended(JobOutcome),
 }
 

@@ -124,7 +124,6 @@ impl<'p> Poller<'p> {
         self.nodes
     }
 
-    /// Returns the time from which this poll may be sent.
     fn due(&self, poll: &Poll) -> Option<Duration> {
         Some(self.nodes.get(poll.node)?.resumes.max(poll.due))
     }
@@ -145,7 +144,6 @@ impl<'p> Poller<'p> {
         chosen.map(|(_, place)| place).ok_or_else(|| next.map(|next| remaining(next, self.now)))
     }
 
-    /// Sends this poll.
     fn ask(&mut self, place: usize, client: &Client, tx: &mut [u8]) -> Result<usize, Error> {
         let now = self.now;
         let Some(poll) = self.polls.get_mut(place) else { return Err(Error::Argument) };

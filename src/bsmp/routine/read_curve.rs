@@ -65,7 +65,8 @@ impl core::fmt::Display for ReadReport {
 }
 
 /// The request whose turn it is. `Block` and `Digest` exit to `Ended` as well: when the answer is a
-/// refusal, when no answer comes to the last retry, or when the request does not fit `tx`.
+/// refusal, when no answer comes to the last retry, or when the request does not fit `tx`. A
+/// builder may replace the first stage.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// A block. Exits: `Block`, the next one; `Digest` after the last one of the curve, if there is

@@ -41,7 +41,8 @@ impl core::fmt::Display for WriteReport {
 }
 
 /// The request whose turn it is. Every stage but `Ended` exits to `Ended` as well: when the answer
-/// is a refusal, when no answer comes to the last retry, or when the request cannot be written.
+/// is a refusal, when no answer comes to the last retry, or when the request cannot be written. A
+/// builder may replace the first stage.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// A block that has not been read from the source. Exits: `Written`, when it has been.
@@ -117,7 +118,6 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
         self
     }
 
-    /// Writes the request for a block; returns its length.
     fn block(&mut self, client: &Client, block: u16, tx: &mut [u8]) -> Result<usize, Error> {
         let rest = self.source.len().saturating_sub(self.bytes);
         let len = u16::try_from(rest).unwrap_or(u16::MAX).min(self.curve.block);
@@ -147,7 +147,6 @@ impl<S: Source, C: Checksum> WriteCurve<S, C> {
         }
     }
 
-    /// Returns true if the data reach from the first block to the last.
     fn is_whole(&self, last: u16) -> bool {
         self.first == 0 && u32::from(last).saturating_add(1) == self.curve.blocks
     }

@@ -226,7 +226,6 @@ impl Auto<'_> {
         Ok(have.wrapping_add(run.len()))
     }
 
-    /// Handles input in a COBS candidate.
     pub(super) fn cobs(&mut self, input: &mut &[u8], have: usize) -> Result<Progress<'static>, Error> {
         let room = self.console.store.capacity().saturating_sub(have);
         match input.iter().take(room.saturating_add(1)).position(|byte| *byte == 0) {
@@ -247,7 +246,6 @@ impl Auto<'_> {
         Ok(Progress::More)
     }
 
-    /// Handles input in a raw candidate.
     pub(super) fn raw(&mut self, input: &mut &[u8], have: usize, total: usize) -> Result<Progress<'static>, Error> {
         let left = total.saturating_sub(have);
         let count = match input.iter().take(left).position(|byte| *byte == 0) {

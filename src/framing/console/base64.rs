@@ -159,7 +159,6 @@ pub(super) struct Group(u32);
 impl Group {
     pub(super) const EMPTY: Self = Self(u32::MAX);
 
-    /// Returns true if all four symbols are there.
     pub(super) const fn is_full(self) -> bool {
         self.0 >> 31 == 0
     }

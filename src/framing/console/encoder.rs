@@ -27,8 +27,17 @@ pub struct Encoder {
     width: u16,
     /// Groups that still fit this line.
     groups: u16,
-    /// True once the last line feed has been written: nothing follows.
-    ended: bool,
+    rest: Rest,
+}
+
+/// The part of the frame that follows the pending bytes.
+#[derive(Clone, Copy)]
+// Compared by `matches!`: a derived `==` takes 8 to 12 bytes more.
+enum Rest {
+    /// A group, a marker or the last line feed. Exit: the last line feed is pending, to `Nothing`.
+    Lines,
+    /// Nothing. No exit.
+    Nothing,
 }
 
 const _: () = assert!(size_of::<Encoder>() <= 16);
@@ -47,7 +56,6 @@ impl Encoder {
         Self::in_lines(message, const { groups(LINE) })
     }
 
-    /// Starts to encode `message`, in lines of `width` groups of symbols.
     pub(super) fn in_lines(message: &[u8], width: u16) -> Result<Self, Error> {
         // Cannot wrap: no slice is that long.
         let left = message.len().wrapping_add(CRC);
@@ -61,7 +69,7 @@ impl Encoder {
             at: 0,
             width,
             groups: width,
-            ended: false,
+            rest: Rest::Lines,
         })
     }
 
@@ -145,7 +153,7 @@ impl Encode for Encoder {
         // A local copy stays in registers; a small core has too few for that.
         #[cfg(not(target_os = "none"))]
         {
-            if self.ended && self.pending == 0 {
+            if matches!(self.rest, Rest::Nothing) && self.pending == 0 {
                 return 0;
             }
             let mut encoder = self.clone();
@@ -193,12 +201,12 @@ impl Encoder {
                 self.pending >>= 8;
                 at = at.wrapping_add(1);
             }
-            if self.ended {
+            if matches!(self.rest, Rest::Nothing) {
                 return at;
             }
             if self.left == 0 {
                 // The line feed of the last line makes the receiver check the packet.
-                self.ended = true;
+                self.rest = Rest::Nothing;
                 self.pending = b'\n'.into();
                 continue;
             }
@@ -211,7 +219,7 @@ impl Encoder {
                 at = at.wrapping_add(self.triples::<FORM>(message, out.get_mut(at..).unwrap_or_default()));
                 if FORM == HOST {
                     at = at.wrapping_add(self.end(message, out.get_mut(at..).unwrap_or_default()));
-                    if self.ended {
+                    if matches!(self.rest, Rest::Nothing) {
                         return at;
                     }
                 }

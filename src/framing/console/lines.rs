@@ -159,7 +159,6 @@ impl<S: Store> Lines<S> {
         step
     }
 
-    /// Drops the open packet and the rest of the line.
     fn fail(&mut self, error: Error) -> Step {
         self.packet = Packet::None;
         self.line = Line::Skip;
@@ -290,7 +289,6 @@ impl<S: Store> Lines<S> {
         Step::More
     }
 
-    /// Does the work of [`Framing::push`].
     pub(in crate::framing) fn push<'i>(&mut self, input: &mut &'i [u8]) -> Result<Progress<'i>, Error> {
         self.run::<FORM>(input)
     }

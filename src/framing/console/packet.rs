@@ -18,7 +18,6 @@ pub(super) const fn groups(length: usize) -> u16 {
     }
 }
 
-/// Returns the length of a line of `groups` groups.
 pub(super) const fn line_len(groups: u16) -> usize {
     (groups as usize).wrapping_mul(4).wrapping_add(3)
 }

@@ -179,7 +179,6 @@ fn once(found: &mut Option<Place>, kind: Option<HashKind>, at: u32) -> Result<()
     if found.replace(place).is_some() { Err(FileError::Hash) } else { Ok(()) }
 }
 
-/// Reads `N` bytes at `at`.
 fn take<S: Source, const N: usize>(source: &mut S, at: u64) -> Result<[u8; N], FileError> {
     if at.saturating_add(N as u64) > source.len() {
         return Err(FileError::Truncated);

@@ -184,7 +184,6 @@ impl Info {
         Self { magic: if protected { Self::PROTECTED } else { Self::NORMAL }, total }
     }
 
-    /// Returns the bytes of the info.
     pub(crate) fn emit(self) -> [u8; 4] {
         let ([a, b], [c, d]) = (self.magic.to_le_bytes(), self.total.to_le_bytes());
         [a, b, c, d]

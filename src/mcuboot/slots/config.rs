@@ -221,7 +221,6 @@ impl<F: Geometries> Config<F> {
         Layout::of(self.align)
     }
 
-    /// Returns true if the device has a checkpoint log.
     pub(super) const fn has_log(&self) -> bool {
         self.checkpoint.is_some()
     }

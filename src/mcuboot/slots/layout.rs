@@ -83,7 +83,6 @@ impl Pair {
         Self { max: bytes, ..self }
     }
 
-    /// Lowers the limit for uploads.
     pub(super) fn limit(&mut self, max: u32) {
         self.max = self.max.min(max);
     }
@@ -110,7 +109,6 @@ impl Pair {
         self.running
     }
 
-    /// Returns the slot that may be written.
     pub(super) const fn spare(&self) -> Target {
         Target::new(self.region(self.running.other()))
     }

@@ -43,7 +43,7 @@ enum At {
     /// The image header. Exits: `Protected` or `Info` if the TLVs can be in the slot; `OtherHeader`
     /// if there is none, but another place for it; otherwise those to the next slot.
     Header,
-    /// The image header in the other place that swap-offset has. Exits: those of `Header`.
+    /// The image header in the other place that swap-offset has. Exits: the others of `Header`.
     OtherHeader,
     /// The info of the protected TLV area. Exits: `Info`; an invalid info, to the next slot.
     Protected,
@@ -58,17 +58,14 @@ enum At {
 }
 
 impl Look {
-    /// A look at these pairs.
     pub(super) const fn new(image: u32, last: u32) -> Self {
         Self { image, last, slot: Slot::Primary, at: At::Magic, offset: 0, end: 0 }
     }
 
-    /// Returns the slot of the next read.
     pub(super) const fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// Returns the last pair of the walk.
     pub(super) const fn last(&self) -> u32 {
         self.last
     }
@@ -170,7 +167,6 @@ impl Look {
         self.at = next.unwrap_or_else(|| self.next_slot(pair));
     }
 
-    /// Moves to the next slot; returns its first part.
     fn next_slot(&mut self, pair: &Pair) -> At {
         // The second slot of a device with a single one has no length.
         if self.slot == Slot::Primary && pair.region(Slot::Secondary).len > 0 {

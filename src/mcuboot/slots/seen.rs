@@ -24,7 +24,6 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) const NOTHING: Self = Self { base: 0, header: None, hash: Err(Error::NoImage), trailer: Trailer::BLANK };
 
-    /// Returns the hash, or the reason why there is none.
     pub(super) const fn hash(&self) -> Result<&Hash, Error> {
         match &self.hash {
             Ok(hash) => Ok(hash),
@@ -32,7 +31,6 @@ impl Seen {
         }
     }
 
-    /// Returns header and hash, if the slot has both.
     pub(super) fn image(&self) -> Option<(&Header, &Hash)> {
         Some((self.header.as_ref()?, self.hash.as_ref().ok()?))
     }

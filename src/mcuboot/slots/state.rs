@@ -25,7 +25,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         self.numbers().filter_map(|number| self.info_of(number))
     }
 
-    /// Returns the slot with this number.
     pub(super) fn info_of(&self, number: u32) -> Option<Info> {
         let (pair, slot) = self.slot(number)?;
         let image = number >> 1;
@@ -39,7 +38,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         })
     }
 
-    /// Returns the number of all slots.
     pub(super) fn count(&self) -> u32 {
         // With the maximum of 2^31 pairs, the last slot is left out.
         u32::try_from(self.pairs.len()).unwrap_or(0).saturating_mul(2)
@@ -50,7 +48,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         0..self.count()
     }
 
-    /// Returns the slot with this number and its pair.
     fn slot(&self, number: u32) -> Option<(&Pair, Slot)> {
         let slot = if number & 1 == 0 { Slot::Primary } else { Slot::Secondary };
         // The second slot of a device with a single one has no length.
@@ -79,7 +76,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         })
     }
 
-    /// Returns the next action of the boot loader for a pair.
     fn next(&self, pair: &Pair) -> SwapType {
         (self.config().mode.next)(pair, self.config().compare_build)
     }
@@ -128,7 +124,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         self.plan_for(image, slot, confirm)
     }
 
-    /// Returns the mark for the image in a slot.
     pub(super) fn plan_for(&self, image: u32, slot: Slot, confirm: bool) -> Result<Option<Mark>, Error> {
         let pair = look::pair(self.pairs, image).ok_or(Error::Unknown)?;
         let active = slot == pair.running();
@@ -299,7 +294,6 @@ impl Mark {
         Access::change(Kind::Work, pair.field(self.slot, field, layout, geometry.write), len)
     }
 
-    /// Records a completed write.
     pub(super) fn done(&self, pairs: &mut [Pair]) {
         let field = self.missing(pairs);
         let pair = pairs.get_mut(size(self.image));

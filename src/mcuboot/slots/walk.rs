@@ -21,16 +21,25 @@ pub(super) struct Walk {
     at: At,
 }
 
+/// An area of TLVs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Area {
+    /// The one that the hash covers. Exit: its end, to `Normal`.
+    Protected,
+    /// The one after it. No exit.
+    Normal,
+}
+
 /// The next part to read.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    /// The header of an area; true for the protected one. Exits: `Entry`, or `Info` of the next
-    /// one, after an empty one; `End`; `Broken`.
-    Info(bool),
+    /// The header of an area. Exits: `Entry`; after an empty area, `Info` of the next one or `End`;
+    /// `Broken`.
+    Info(Area),
     /// Type and length of an entry. Exits: `Value`; `Broken`.
-    Entry(bool),
-    /// A piece of a value. Exits: itself; `Entry`; `Info` of the next area; `End`.
-    Value { protected: bool, kind: Kind, len: u16, done: u16 },
+    Entry(Area),
+    /// A piece of a value. Exits: itself; `Entry`; `Info` of the next area; `End`; `Broken`.
+    Value { area: Area, kind: Kind, len: u16, done: u16 },
     /// All entries were seen. No exit.
     End,
     /// The areas cannot be read. No exit.
@@ -38,12 +47,11 @@ enum At {
 }
 
 impl Walk {
-    /// A walk over the image at this address.
     pub(super) const fn new(start: u32, header: &Header) -> Self {
         let protected = (header.body_end(), header.protected_len());
-        let (normal, has) = (header.hashed_len(), header.protected_len() > 0);
-        let offset = if has { protected.0 } else { normal };
-        Self { start, protected, normal, offset, end: offset, at: At::Info(has) }
+        let normal = header.hashed_len();
+        let (offset, area) = if protected.1 > 0 { (protected.0, Area::Protected) } else { (normal, Area::Normal) };
+        Self { start, protected, normal, offset, end: offset, at: At::Info(area) }
     }
 
     /// Returns the next read, of at most `piece` bytes; nothing at the end.
@@ -57,7 +65,6 @@ impl Walk {
         Access::read(self.start.wrapping_add(self.offset), len)
     }
 
-    /// Handles the bytes of the read.
     pub(super) fn advance<G: Gate>(&mut self, bytes: &[u8], gate: &mut G) {
         if let Err(error) = self.step(bytes, gate) {
             self.at = At::Broken(error);
@@ -67,32 +74,35 @@ impl Walk {
     fn step<G: Gate>(&mut self, bytes: &[u8], gate: &mut G) -> Result<(), Error> {
         let head = || bytes.first_chunk().copied().ok_or(Error::InvalidTlv);
         match self.at {
-            At::Info(protected) => {
+            At::Info(area) => {
                 let info = Info::parse(head()?);
-                let total = if protected { info.protected(self.protected.1)? } else { info.normal()? };
+                let total = match area {
+                    Area::Protected => info.protected(self.protected.1)?,
+                    Area::Normal => info.normal()?,
+                };
                 self.end = self.offset.saturating_add(total.into());
                 self.offset = self.offset.saturating_add(Info::LEN.into());
-                self.next(protected);
+                self.next(area);
             }
-            At::Entry(protected) => {
+            At::Entry(area) => {
                 let Entry { kind, len } = Entry::parse(head()?);
                 self.offset = self.offset.saturating_add(Entry::LEN.into());
                 if self.offset.saturating_add(len.into()) > self.end {
                     return Err(Error::InvalidTlv);
                 }
-                self.at = At::Value { protected, kind, len, done: 0 };
+                self.at = At::Value { area, kind, len, done: 0 };
                 if len == 0 {
                     return self.step(&[], gate);
                 }
             }
-            At::Value { protected, kind, len, done } => {
-                gate.tlv(&TlvPiece { protected, kind, len, offset: done, bytes });
+            At::Value { area, kind, len, done } => {
+                gate.tlv(&TlvPiece { protected: area == Area::Protected, kind, len, offset: done, bytes });
                 let read = u16::try_from(bytes.len()).unwrap_or(len);
                 let done = done.saturating_add(read);
                 self.offset = self.offset.saturating_add(read.into());
-                self.at = At::Value { protected, kind, len, done };
+                self.at = At::Value { area, kind, len, done };
                 if done >= len {
-                    self.next(protected);
+                    self.next(area);
                 }
             }
             At::End | At::Broken(_) => {}
@@ -101,15 +111,15 @@ impl Walk {
     }
 
     /// Chooses the part after an entry, or after the info of an area.
-    fn next(&mut self, protected: bool) {
-        self.at = match self.end.checked_sub(self.offset) {
-            Some(rest) if rest > 0 && rest < Entry::LEN.into() => At::Broken(Error::InvalidTlv),
-            Some(rest) if rest > 0 => At::Entry(protected),
-            _ if protected => {
+    fn next(&mut self, area: Area) {
+        self.at = match (self.end.checked_sub(self.offset), area) {
+            (Some(rest @ 1..), _) if rest < Entry::LEN.into() => At::Broken(Error::InvalidTlv),
+            (Some(1..), area) => At::Entry(area),
+            (_, Area::Protected) => {
                 self.offset = self.normal;
-                At::Info(false)
+                At::Info(Area::Normal)
             }
-            _ => At::End,
+            (_, Area::Normal) => At::End,
         };
     }
 

@@ -290,7 +290,6 @@ impl<'w> Connect<'w> {
 const STATUS: State = State::Ask { command: Command::Status, misses: 0 };
 
 impl<'m> Event<'m> {
-    /// The event of an error instead of a response.
     pub(super) fn refused(address: Address, error: Error, message: &'m [u8]) -> Self {
         match error {
             Error::Remote(code) => Self::Refused(address, code),

@@ -91,7 +91,9 @@ enum Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Last {
+    /// Exits: the command of a value, or a STATUS that the slave could not read, to `Value`.
     Status,
+    /// Exit: STATUS, to `Status`.
     Value,
 }
 
@@ -152,7 +154,6 @@ impl<'w> Monitor<'w> {
         self.watches
     }
 
-    /// The command that is due now.
     fn due(&self) -> Option<Due> {
         let status = (self.since >= self.interval).then_some(Due::Status);
         match self.last {
@@ -178,7 +179,6 @@ impl<'w> Monitor<'w> {
         found
     }
 
-    /// The time until something is due.
     fn until_due(&self) -> Duration {
         let status = remaining(self.interval, self.since);
         self.watches.iter().map(|watch| remaining(self.fresh, watch.age)).fold(status, Duration::min)

@@ -31,12 +31,10 @@ impl<'m> Fields<'m> {
         self.fill(payload).ok_or(Error::INVALID)
     }
 
-    /// Returns the value of a key that is a number.
     pub(super) fn number(&self, key: Key) -> Option<u32> {
         self.value(key).map(|value| value.number)
     }
 
-    /// Returns the value of a key that is a string.
     pub(super) fn bytes(&self, key: Key) -> Option<&'m [u8]> {
         self.value(key).map(|value| value.bytes)
     }

@@ -66,18 +66,15 @@ impl<'t> Response<'t> {
         }
     }
 
-    /// Writes a string in one piece.
     pub(super) fn string(&mut self, major: u8, bytes: &[u8]) {
         self.number(major, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         self.raw(bytes);
     }
 
-    /// Writes text.
     pub(super) fn text(&mut self, text: &[u8]) {
         self.string(TEXT, text);
     }
 
-    /// Writes an entry of the list of images.
     pub(super) fn image(&mut self, image: &Image<'_>) {
         self.raw(b"\xbf");
         if let Some(image) = image.image {
@@ -114,7 +111,6 @@ impl<'t> Response<'t> {
         self.raw(end);
     }
 
-    /// Returns true if everything fits.
     pub(super) const fn is_whole(&self) -> bool {
         self.len <= self.tx.len()
     }

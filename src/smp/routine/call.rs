@@ -277,7 +277,6 @@ impl<K: Request<Kind = K>> Call<K> {
         }
     }
 
-    /// Returns true if the request was not sent yet.
     pub(super) const fn is_new(&self) -> bool {
         matches!(self.state, State::New)
     }

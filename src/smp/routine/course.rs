@@ -31,7 +31,6 @@ impl Counts {
         self.foreign = self.foreign.wrapping_add(1);
     }
 
-    /// Counts bytes that leave.
     pub(super) fn sends(&mut self, bytes: u16) {
         let (sent, wrapped) = self.sent.overflowing_add(bytes.into());
         (self.sent, self.wraps) = (sent, self.wraps.wrapping_add(wrapped.into()));
@@ -66,7 +65,6 @@ impl Course {
         Some(Sizing(Call::new(u8::MAX)))
     }
 
-    /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client) -> Duration {
         self.pace.wait(awaited, client, &self.pacing)
     }

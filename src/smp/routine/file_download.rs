@@ -70,7 +70,8 @@ pub struct FileDownload<'n> {
     state: State,
     /// The offset of the next byte for the caller.
     off: u64,
-    len: u64,
+    /// The length of the file, once it is known.
+    len: Option<u64>,
     /// Length of the last piece.
     piece: u16,
     /// The CRC of the bytes from the beginning of the file to `off`; `None` if some of them are
@@ -109,7 +110,7 @@ impl<'n> FileDownload<'n> {
             verify: false,
             state: State::Idle,
             off: 0,
-            len: 0,
+            len: None,
             piece: 0,
             crc: Some(Crc32::new()),
             course: Course::new(),
@@ -166,7 +167,7 @@ impl<'n> FileDownload<'n> {
                 State::Looking(call) => return call.poll(client, &Status { name }, client.timeout(), tx),
                 State::Receiving { transfer, start, early } => {
                     // The length is unknown until the first piece has come.
-                    let len = if self.len == 0 { u64::MAX } else { self.len };
+                    let len = self.len.unwrap_or(u64::MAX);
                     let due = match transfer.due(*start, len) {
                         Ok(due) => due,
                         Err(awaited) => {
@@ -217,9 +218,8 @@ impl<'n> FileDownload<'n> {
         }
     }
 
-    /// Handles the end of the file.
     fn complete(&mut self, client: &Client) {
-        if self.verify && self.crc.is_some() && self.len > 0 {
+        if self.verify && self.crc.is_some() && self.len > Some(0) {
             self.state = State::Checking(match self.state {
                 State::Receiving { early: Some(asked), .. } => asked,
                 _ => Call::new(client.retries()),
@@ -244,8 +244,9 @@ impl<'n> FileDownload<'n> {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
                 Heard::Response(status) => {
-                    self.len = status?.len;
-                    match self.len.checked_sub(self.off) {
+                    let len = status?.len;
+                    self.len = Some(len);
+                    match len.checked_sub(self.off) {
                         Some(0) => self.complete(client),
                         Some(_) => self.receive_from(client, self.off),
                         // Shorter than the part that the caller has: another file.
@@ -276,7 +277,7 @@ impl<'n> FileDownload<'n> {
             State::Checking(call) => match call.receive(client, message) {
                 Heard::Foreign => self.course.counts.foreign(),
                 Heard::Again => {}
-                Heard::Response(hash) => match self.crc.take().and_then(|crc| crc.compare(self.len, hash)) {
+                Heard::Response(hash) => match self.crc.take().and_then(|crc| crc.compare(self.off, hash)) {
                     Some(false) => return Err(Error::Mismatch),
                     same => self.done(same.is_some()),
                 },
@@ -298,15 +299,16 @@ impl<'n> FileDownload<'n> {
             return Err(Error::Malformed);
         }
         if off == 0 {
-            self.len = len.ok_or(Error::Malformed)?;
+            self.len = len;
         }
-        let end = off.checked_add(data.len() as u64).filter(|end| *end <= self.len).ok_or(Error::Malformed)?;
-        if end == off && end < self.len {
+        let len = self.len.ok_or(Error::Malformed)?;
+        let end = off.checked_add(data.len() as u64).filter(|end| *end <= len).ok_or(Error::Malformed)?;
+        if end == off && end < len {
             return Err(Error::CutShort);
         }
         data.chunks().iter().for_each(|bytes| self.count(bytes));
         self.off = end;
-        if end < self.len {
+        if end < len {
             self.piece = u16::try_from(data.len()).unwrap_or(u16::MAX);
             if let State::Receiving { transfer, .. } = &mut self.state {
                 transfer.wanted(flight, end, &mut self.course)?;
@@ -322,7 +324,6 @@ impl<'n> FileDownload<'n> {
     }
 }
 
-/// The query for the checksum of the whole file.
 fn checksum(name: &str) -> Hash<'_> {
     Hash { name: name.into(), kind: Some("crc32".into()), off: None, len: None }
 }
@@ -394,6 +395,6 @@ impl core::fmt::Debug for FileDownload<'_> {
 #[cfg(feature = "defmt")]
 impl defmt::Format for FileDownload<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "FileDownload({=u64} of {=u64})", self.off, self.len);
+        defmt::write!(f, "FileDownload({=u64} of {})", self.off, self.len);
     }
 }

@@ -108,19 +108,20 @@ enum Stored {
     Unknown,
 }
 
-/// The progress of an upload.
+/// The progress of an upload. Every state but `Idle` also exits to `Ended` by an error.
 #[derive(Debug)]
 enum State {
     /// Not begun. Exits: `Sizing`; if the sizes are known, `Looking` or `Sending`.
     Idle,
-    /// Asks for the sizes. Exits: `Looking`, `Sending`, `Ended`.
+    /// Asks for the sizes. Exits: `Looking`, `Sending`.
     Sizing(Sizing),
-    /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`, `Ended`.
+    /// Asks for the length of the device's file. Exits: `Comparing`, `Sending`.
     Looking(Call<Status<'static>>),
     /// Asks for the hash of the device's part. Exits: `Sending`, `Ended`.
     Comparing { call: Call<Hash<'static>>, len: u64 },
     /// Sends pieces, and with the last of them the query for the hash of the whole file, unless
-    /// nothing is compared or the response came too early. Exits: `Hashing`, `Closing`, `Ended`.
+    /// nothing is compared or the response came too early. Exits: `Hashing`, `Closing`, `Ended`;
+    /// `Idle`, if the device may have more of the file than it has confirmed.
     Sending { transfer: Transfer, start: u64, early: Option<Call<Hash<'static>>> },
     /// Waits for the hash that was requested with the last pieces. Exits: `Ended` if it equals
     /// ours; else `Closing`.
@@ -149,7 +150,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
             settings,
             state: State::Idle,
             stored: Stored::Confirmed,
-            lookups: Lookups::default(),
+            lookups: Lookups::None,
             course: Course::new(),
         }
     }
@@ -178,13 +179,13 @@ impl<'n, S: Source> FileUpload<'n, S> {
     }
 
     fn sized(&mut self, client: &Client) {
-        if self.settings.resume {
+        let retries = match self.lookups {
             // In the middle of an upload the device has responded before.
-            let retries = if self.lookups.any() { self.course.pacing.rounds() } else { client.retries() };
-            self.state = State::Looking(Call::new(retries));
-        } else {
-            self.send_from(0);
-        }
+            Lookups::Some { .. } => self.course.pacing.rounds(),
+            Lookups::None if self.settings.resume => client.retries(),
+            Lookups::None => return self.send_from(0),
+        };
+        self.state = State::Looking(Call::new(retries));
     }
 
     fn send_from(&mut self, start: u64) {
@@ -324,7 +325,7 @@ impl<'n, S: Source> FileUpload<'n, S> {
                     // file.
                     Err(client::Error::Remote(smp::Error::UNKNOWN)) if stored == Stored::Unknown && flight.off > 0 => {
                         self.lookups.again(course.counts.reached, course.pacing.rounds())?;
-                        (self.settings.resume, self.state) = (true, State::Idle);
+                        self.state = State::Idle;
                     }
                     Err(error) => transfer.refused(&flight, *start, error, course)?,
                 }

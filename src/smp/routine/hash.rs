@@ -37,7 +37,6 @@ impl Crc32 {
     }
 }
 
-/// Returns the response if it has a hash of this kind.
 fn known<'m>(answer: Result<HashResponse<'m>, client::Error>, kind: &str) -> Option<HashResponse<'m>> {
     answer.ok().filter(|answer| answer.kind == *kind)
 }

@@ -85,7 +85,7 @@ impl Seen {
     };
 }
 
-/// The next step for an image.
+/// The next step for an image. A list before an upload or after a reset chooses each one again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     /// To be uploaded. Exit: `Mark`.
@@ -95,9 +95,9 @@ pub(super) enum Task {
     Mark(Origin),
     /// To be confirmed. Exits: `None`, `Unconfirmed`.
     Confirm,
-    /// Not confirmed, since the device cannot or will not confirm it. Exits: those of `None`.
+    /// Not confirmed, since the device cannot or will not confirm it. No exit but a list.
     Unconfirmed,
-    /// No step is due. Exits: `Upload`, `Mark`, `Confirm`, by the next list.
+    /// No step is due. No exit but a list.
     None,
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Pace {
     at_end: AtEnd,
 }
 
-/// The consequence of a wait without a response.
+/// The consequence of a wait without a response: each wait decides it again when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AtEnd {
     /// The request is sent again.
@@ -98,7 +98,6 @@ enum Waiting {
 impl Waiting {
     const START: Self = Self::Silent { silence: Span::ZERO, repeats: 0 };
 
-    /// The waits that have passed, and the repeats.
     const fn silence(self) -> (Span, u8) {
         match self {
             Self::Silent { silence, repeats } => (silence, repeats),
@@ -188,7 +187,6 @@ impl Pace {
         slower.min(slowest).max(usual)
     }
 
-    /// Returns the time to wait for this response.
     pub(super) fn wait(&mut self, awaited: Awaited, client: &Client, pacing: &Pacing) -> Duration {
         let timeout = client.limit();
         let usual = self.usual(timeout);
@@ -239,7 +237,6 @@ impl Pace {
         self.waiting = Waiting::Silent { silence, repeats: 0 };
     }
 
-    /// Called when the query for the sizes was answered.
     pub(super) fn heard_sizes(&mut self) {
         self.heard(0);
     }

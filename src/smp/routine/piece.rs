@@ -37,7 +37,6 @@ pub(super) struct Keys {
 shown!(Keys, |keys| "Keys({:?}, sha: {}, upgrade: {})", keys.image(), keys.sha.is_some(), keys.upgrade);
 
 impl Keys {
-    /// The image number, if it is sent.
     pub(super) const fn image(&self) -> Option<u32> {
         match self.image {
             Some(image) => Some(u32::from_ne_bytes(image)),
@@ -193,7 +192,6 @@ impl<'n> Piece<'n> {
         self
     }
 
-    /// The number of bytes of the file in this piece.
     pub(super) const fn len(&self) -> u16 {
         self.len
     }
@@ -268,7 +266,6 @@ const fn data(room: usize) -> usize {
     }
 }
 
-/// The lowest 16 bits of an offset.
 pub(super) const fn low(off: u64) -> u16 {
     let [low, high, ..] = off.to_le_bytes();
     u16::from_le_bytes([low, high])

@@ -101,8 +101,8 @@ pub struct FileDownloadEvent<'m> {
     pub off: u64,
     /// The next bytes of the file; empty if the message contained none.
     pub data: Bytes<'m>,
-    /// The length of the file in bytes; 0 as long as the device has not reported it.
-    pub len: u64,
+    /// The length of the file in bytes, once the device has reported it.
+    pub len: Option<u64>,
 }
 
 /// The result of a [`FileDownload`](super::FileDownload).
@@ -114,8 +114,8 @@ pub struct FileDownloadReport {
     pub outcome: FileOutcome,
     /// The number of bytes that have come. A later download may continue there.
     pub off: u64,
-    /// The length of the file in bytes; 0 as long as the device has not reported it.
-    pub len: u64,
+    /// The length of the file in bytes, once the device has reported it.
+    pub len: Option<u64>,
     /// The number of pieces that were requested more than once.
     pub repeats: u32,
     /// The number of messages that were not the response to a request in flight, such as late

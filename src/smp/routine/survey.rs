@@ -74,7 +74,6 @@ fn version(text: Text<'_>) -> Option<Version> {
     Version::parse(text.as_bytes().iter().flatten().copied()).ok()
 }
 
-/// Returns true if a version in a list is that of the file.
 fn has_version(ours: Version, text: Text<'_>) -> bool {
     version(text) == Some(ours)
 }

@@ -118,7 +118,7 @@ enum Flow {
     /// The oldest piece was sent again; nothing else is sent until it is answered. Exits: `Open`,
     /// `Repeat`, `Pause`.
     Probing,
-    /// The device is busy. Exits: `Open`, after one timeout or a response.
+    /// The device is busy, and nothing is in flight. Exit: `Open`, after one timeout.
     Pause,
 }
 
@@ -131,7 +131,6 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// The header of the request.
     pub(super) fn header(&self, kind: Kind, client: &Client) -> Header {
         kind.header(client.version(), self.again.map_or(client.sequence(), |sent| sent.sequence))
     }

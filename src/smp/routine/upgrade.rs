@@ -273,7 +273,6 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         self.items.as_ref()
     }
 
-    /// The keys of the upload of an item.
     fn keys(&self, at: usize) -> Option<(u64, Keys)> {
         let item = self.items.as_ref().get(at)?;
         Some((item.len(), Keys { upgrade: self.settings.upgrade_only, ..item.keys }))

@@ -138,7 +138,6 @@ impl<S: Source> Upload<S> {
         &mut self.source
     }
 
-    /// The source and the rest of the upload.
     pub(super) fn into_parts(self) -> (S, Job) {
         (self.source, self.job)
     }

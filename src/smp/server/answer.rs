@@ -32,7 +32,6 @@ impl defmt::Format for Payload<'_> {
 }
 
 impl<'m> Incoming<'m> {
-    /// A request with this header and its whole payload.
     pub(super) const fn new(header: Header, payload: &'m [u8]) -> Self {
         Self { header, payload: Payload(payload) }
     }
@@ -252,7 +251,6 @@ impl<'t> AnswerBuffer<'t> {
         let _ = self.writer.raw(&GAP);
     }
 
-    /// Drops the payload.
     pub(super) fn restart(&mut self) {
         self.writer.leave(Header::LEN);
     }

@@ -19,7 +19,6 @@ struct Choice {
 impl Choice {
     const NONE: Self = Self { usable: [None; 2], active: None };
 
-    /// Removes a slot from the choice.
     fn drop(&mut self, slot: Slot) {
         self.usable.iter_mut().filter(|usable| **usable == Some(slot)).for_each(|usable| *usable = None);
         self.active = None;
@@ -29,7 +28,6 @@ impl Choice {
 type Choices = [Choice; Bootloader::IMAGES];
 
 impl Flash<'_, '_> {
-    /// Performs a reset.
     pub(super) fn boot_equal<D: Digest>(&mut self, digest: &mut D) -> Result<[Boot; 2], Refused> {
         let mut choices = [Choice::NONE; Bootloader::IMAGES];
         for (image, choice) in choices.iter_mut().enumerate().take(self.images()) {

@@ -18,7 +18,6 @@ impl Area {
         Some(Self { start: usize::try_from(region.start).ok()?, len: usize::try_from(region.len).ok()? })
     }
 
-    /// Returns the first address after the area.
     pub(super) const fn end(self) -> usize {
         self.start.saturating_add(self.len)
     }
@@ -85,12 +84,10 @@ impl<'b, 'm> Flash<'b, 'm> {
         self.changed
     }
 
-    /// Returns the number of images.
     pub(super) const fn images(&self) -> usize {
         if self.loader.second.is_some() { 2 } else { 1 }
     }
 
-    /// Returns the slots of an image.
     pub(super) fn pair(&self, image: usize) -> Pair {
         self.pairs.get(image).copied().unwrap_or(Pair::NONE)
     }
@@ -104,7 +101,6 @@ impl<'b, 'm> Flash<'b, 'm> {
         self.memory.get(at).copied().unwrap_or(self.loader.erased)
     }
 
-    /// Erases whole sectors.
     pub(super) fn erase(&mut self, at: usize, len: usize) {
         let erased = self.loader.erased;
         if let Some(bytes) = self.memory.get_mut(at..).and_then(|rest| rest.get_mut(..len)) {
@@ -113,7 +109,6 @@ impl<'b, 'm> Flash<'b, 'm> {
         }
     }
 
-    /// Copies bytes to a place that the caller has erased.
     pub(super) fn copy(&mut self, from: usize, to: usize, len: usize) {
         let end = from.saturating_add(len);
         if end <= self.memory.len() && to.saturating_add(len) <= self.memory.len() {
@@ -122,7 +117,6 @@ impl<'b, 'm> Flash<'b, 'm> {
         }
     }
 
-    /// Erases a sector and copies another one into it.
     pub(super) fn renew(&mut self, from: usize, to: usize) {
         self.erase(to, self.sector);
         self.copy(from, to, self.sector);

@@ -41,7 +41,6 @@ impl Dependency {
 }
 
 impl Flash<'_, '_> {
-    /// Returns the bytes of an area from a place on.
     fn from(&self, place: Place) -> &[u8] {
         let at = place.area.start.saturating_add(place.offset);
         self.bytes(at, place.area.end().saturating_sub(at))
@@ -109,12 +108,10 @@ impl Flash<'_, '_> {
         self.from(place).iter().take(Header::MAGIC.len()).all(|byte| *byte == self.loader.erased)
     }
 
-    /// Returns true if the magic of a header is at this place.
     pub(super) fn has_magic(&self, place: Place) -> bool {
         self.from(place).starts_with(&Header::MAGIC)
     }
 
-    /// Returns the header if MCUboot would accept it.
     pub(super) fn header(&self, place: Place) -> Option<Header> {
         let header = Header::parse(self.from(place)).ok()?;
         let readable = self.loader.encrypted || !header.flags().intersects(Flags::ENCRYPTED);
@@ -184,7 +181,6 @@ impl Flash<'_, '_> {
 }
 
 impl Bootloader {
-    /// Returns true if the boot loader swaps the slots.
     pub(super) const fn swaps(&self) -> bool {
         matches!(self.mode, BootMode::SwapMove | BootMode::SwapOffset | BootMode::SwapScratch)
     }

@@ -45,7 +45,6 @@ pub(super) struct NoHeader {
 pub(super) type Announced = [usize; 2];
 
 impl Flash<'_, '_> {
-    /// Returns the address of a row.
     pub(super) fn row(&self, area: Area, row: usize) -> usize {
         let scratch = area == self.scratch;
         let len = if scratch { self.loader.scratch_trailer_len() } else { self.loader.trailer_len() };
@@ -57,7 +56,6 @@ impl Flash<'_, '_> {
         self.put(self.row(area, row), &[step]);
     }
 
-    /// Reads the state of a swap of this image.
     pub(super) fn status(&self, image: usize) -> Result<Status, Refused> {
         let primary = self.pair(image).primary;
         // MCUboot stops where a slot is too short for its trailer.
@@ -83,7 +81,6 @@ impl Flash<'_, '_> {
         if self.scratch.len == 0 { usize::MAX } else { self.scratch.len }
     }
 
-    /// Returns the area whose trailer has the swap status.
     fn source(&self, image: usize) -> Option<Area> {
         let pair = self.pair(image);
         let primary = self.trailer(pair.primary);

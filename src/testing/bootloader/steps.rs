@@ -42,7 +42,6 @@ impl Flash<'_, '_> {
         self.steps(&Run { len, begun, announced, tlvs, ..self.run(image, kind) })
     }
 
-    /// Completes an interrupted swap.
     pub(super) fn complete(&mut self, image: usize, status: &Status, announced: Announced) -> Result<(), Refused> {
         let kind = match status.due {
             Due::Swap(kind) => kind,
@@ -77,7 +76,6 @@ impl Flash<'_, '_> {
         }
     }
 
-    /// Writes the trailer at the start of a swap.
     fn begin(&mut self, area: Area, run: &Run) {
         let confirmed = self.trailer(run.secondary).image_ok == Flag::Set;
         if run.kind != SwapType::None {
@@ -110,7 +108,6 @@ impl Flash<'_, '_> {
         }
     }
 
-    /// Prepares both trailers.
     fn prepare_trailers(&mut self, run: &Run) {
         if !run.begun {
             self.clear_trailer(run.primary);
@@ -194,7 +191,6 @@ impl Flash<'_, '_> {
         true
     }
 
-    /// Swaps parts as large as the scratch area, from the last to the first.
     fn swap_through_scratch(&mut self, run: &Run, sectors: usize) {
         let most = self.sectors(self.scratch);
         let mut end = sectors;
@@ -261,7 +257,6 @@ impl Flash<'_, '_> {
         }
     }
 
-    /// Copies the status from the scratch area to the primary slot.
     fn take_over(&mut self, run: &Run, rows: usize) {
         self.copy(self.row(self.scratch, 0), rows, 2 * self.write);
         let trailer = self.trailer(self.scratch);

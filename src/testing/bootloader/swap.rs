@@ -121,7 +121,6 @@ impl Flash<'_, '_> {
         Ok((Plan { due, ..known }, false))
     }
 
-    /// Returns the place of the image in the secondary slot.
     fn secondary(&self, image: usize, due: Due) -> Place {
         let area = self.pair(image).secondary;
         let at = |offset| Place { area, offset };
@@ -167,7 +166,6 @@ impl Flash<'_, '_> {
         true
     }
 
-    /// Returns true if downgrade prevention refuses an image.
     fn is_downgrade(&self, image: usize, place: Place, kind: SwapType) -> bool {
         let primary = Place { area: self.pair(image).primary, offset: 0 };
         let swaps_back = self.loader.swaps() && kind == SwapType::Revert;
@@ -200,7 +198,6 @@ impl Flash<'_, '_> {
         (0..self.images()).all(|image| met(image).unwrap_or(false))
     }
 
-    /// Performs the step that is due.
     fn perform(&mut self, image: usize, plan: &mut Plan) -> Result<(), Refused> {
         let pair = self.pair(image);
         match plan.due {

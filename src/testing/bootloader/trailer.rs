@@ -15,7 +15,6 @@ use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 const MAX_ALIGN: usize = 512;
 
 impl Bootloader {
-    /// Returns the length of the trailer without the rows of the swap status.
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
         // Swap with offset has one more field.
@@ -32,7 +31,6 @@ impl Bootloader {
         }
     }
 
-    /// Returns the length of a slot's trailer.
     pub(super) fn trailer_len(&self) -> usize {
         let rows = self.rows_per_sector().saturating_mul(size(self.max_sectors));
         rows.saturating_mul(size(self.write)).saturating_add(self.fields_len())
@@ -53,12 +51,10 @@ impl Bootloader {
 }
 
 impl Flash<'_, '_> {
-    /// Returns the address of a field.
     fn field(&self, area: Area, field: Field) -> usize {
         area.end().saturating_sub(size(self.loader.back_to(field)))
     }
 
-    /// Reads the trailer of an area.
     pub(super) fn trailer(&self, area: Area) -> Trailer {
         self.loader.trailer(self.bytes(area.start, area.len))
     }
@@ -73,7 +69,6 @@ impl Flash<'_, '_> {
         }
     }
 
-    /// Erases the sectors of the trailer of a slot.
     pub(super) fn clear_trailer(&mut self, area: Area) {
         let first = self.trailer_sector(area).saturating_mul(self.sector);
         self.erase(area.start.saturating_add(first), area.len.saturating_sub(first));
@@ -84,7 +79,6 @@ impl Flash<'_, '_> {
         self.sectors(area).saturating_sub(self.loader.trailer_len().div_ceil(self.sector))
     }
 
-    /// Returns the number of sectors of an area.
     pub(super) fn sectors(&self, area: Area) -> usize {
         area.len.checked_div(self.sector).unwrap_or(0)
     }
@@ -104,19 +98,16 @@ impl Flash<'_, '_> {
         self.put(self.field(area, field), &[Flag::SET]);
     }
 
-    /// Writes the reason of a swap and the number of the image.
     pub(super) fn write_swap_info(&mut self, area: Area, kind: SwapType, image: usize) {
         let number = u8::try_from(image).unwrap_or(0);
         self.put(self.field(area, Field::SwapInfo(kind)), &[number << 4 | kind as u8]);
     }
 
-    /// Writes the number of bytes that are swapped.
     pub(super) fn write_swap_size(&mut self, area: Area, len: usize) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.put(self.field(area, Field::SwapSize), &len.to_le_bytes());
     }
 
-    /// Returns the number of bytes that are swapped.
     pub(super) fn swap_size(&self, area: Area) -> usize {
         take(self.bytes(self.field(area, Field::SwapSize), 4), 0).map_or(0, |bytes| size(u32::from_le_bytes(bytes)))
     }
@@ -144,7 +135,6 @@ impl Flash<'_, '_> {
         }
     }
 
-    /// Returns true if the area has a good magic.
     pub(super) fn is_marked(&self, area: Area) -> bool {
         self.trailer(area).magic == Magic::Good
     }

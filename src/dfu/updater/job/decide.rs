@@ -48,7 +48,6 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         self.done(Outcome::Upload(Uploaded { off: off.into(), matched }));
     }
 
-    /// Decides on a state write.
     pub(super) fn set_state(&mut self, hash: &[u8], confirm: bool) -> Result<(), Error> {
         let Updater { record, next, loader, regions, .. } = &mut *self.updater;
         if hash.len() != 32 && !(hash.is_empty() && confirm) {
@@ -85,7 +84,6 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         Ok(())
     }
 
-    /// Begins to read a range.
     pub(super) fn sweep(&mut self, address: u32, left: u32, read: Read) {
         self.updater.digest.reset_for_file();
         self.stage = Stage::Sweep { address, left, read };
@@ -123,7 +121,6 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         Ok(())
     }
 
-    /// Decides on a first chunk.
     pub(super) fn begin_upload(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
         let max = self.updater.max();
         let Updater { loader, next, regions, version, upload, session, record, .. } = &mut *self.updater;

@@ -1,6 +1,6 @@
 //! Writes each end of a frame in one step on a host, if `out` and the line have room for it.
 
-use super::{Encoder, short};
+use super::{Encoder, Rest, short};
 use crate::framing::console::base64::{self, HOST};
 use crate::framing::console::packet::Marker;
 
@@ -45,7 +45,7 @@ impl Encoder {
         }
         self.left = 0;
         self.groups = self.groups.wrapping_sub(short(len / 4));
-        self.ended = true;
+        self.rest = Rest::Nothing;
         len.wrapping_add(1)
     }
 }

@@ -308,7 +308,6 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         Ok(())
     }
 
-    /// Asks the gate about a mark.
     fn ask(&mut self, mark: Mark) -> Result<(), Error> {
         let running = look::pair(self.slots.pairs, mark.image).and_then(|pair| self.slots.version(pair));
         let Slots { pairs, gate, .. } = &mut *self.slots;
@@ -325,7 +324,6 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
         })
     }
 
-    /// Ends an erase command.
     fn erased(&mut self) {
         let Slots { upload, gate, .. } = &mut *self.slots;
         gate.event(Event::Erased { image: upload.image });

@@ -127,7 +127,6 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         self.clear(if is_behind { Wiped::Compare } else { Wiped::Begin });
     }
 
-    /// Begins to compare the slot with the hash of the file.
     pub(super) fn compare(&mut self, read: Read) {
         let Slots { digest, upload, .. } = &mut *self.slots;
         digest.reset_for_file();
@@ -172,7 +171,7 @@ impl<D: Digest, G: Gate, C: Setup> Job<'_, '_, D, G, C> {
         self.stage = Stage::Wipe { target, from, end: target.region().len, then };
     }
 
-    /// Asks the gate about an upload. Its refusal ends an upload that was to continue.
+    /// Asks the gate about an upload. Its refusal ends the session, whatever file it is for.
     fn offer(&mut self, image: u32, header: Option<Header>, len: u32, sha: &[u8]) -> Result<(), Error> {
         // A header that cannot be read is refused elsewhere.
         let Some(header) = &header else { return Ok(()) };

@@ -174,7 +174,6 @@ impl<D: Device> Job<'_, D> {
     }
 }
 
-/// Answers with the outcome of a command.
 #[inline(never)] // 160 to 208 bytes of stack: see *Stack* in `smp::server`.
 fn finish<D: Device>(job: &D::Job<'_>, reply: Reply<'_>) -> Answer {
     match job.outcome() {

@@ -25,24 +25,24 @@ pub(super) fn next(message: &[u8], flight: &Flight, reached: u64) -> Result<u64,
     }
 }
 
-/// The number of times that a device was asked for its offset while nothing new was sent.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lookups {
-    count: u8,
-    /// The number of bytes that had been sent at the last lookup.
-    reached: u64,
+/// The lookups of the device's offset in the middle of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookups {
+    /// None. Exit: the first one, to `Some`.
+    None,
+    /// The last one came when `reached` bytes had been sent, after `count` others at which nothing
+    /// new had been sent. No exit: a further one is counted here.
+    Some { count: u8, reached: u64 },
 }
 
 impl Lookups {
-    /// Returns true if an offset has been looked up.
-    pub(super) const fn any(&self) -> bool {
-        self.reached > 0
-    }
-
     /// Counts one more lookup; fails if it is one too many.
     pub(super) fn again(&mut self, reached: u64, most: u8) -> Result<(), Error> {
-        self.count = if reached > self.reached { 0 } else { self.count.saturating_add(1) };
-        self.reached = reached;
-        if self.count >= most { Err(Error::NoProgress) } else { Ok(()) }
+        let count = match *self {
+            Self::Some { count, reached: before } if reached <= before => count.saturating_add(1),
+            _ => 0,
+        };
+        *self = Self::Some { count, reached };
+        if count >= most { Err(Error::NoProgress) } else { Ok(()) }
     }
 }

@@ -45,7 +45,6 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         }
     }
 
-    /// Called when the upload of an item has ended.
     pub(super) fn uploaded(&mut self, client: &Client) {
         match self.upload.report().outcome {
             UploadOutcome::Done { already_present, .. } => {
@@ -143,7 +142,6 @@ impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
         if is_denied { UpgradeOutcome::Denied } else { UpgradeOutcome::Testing }
     }
 
-    /// Resets the device into the new image.
     fn reset(&mut self) {
         // Not repeated: see `failed`.
         self.stage = Stage::Resetting(Call::new(0), Moment::Booted);

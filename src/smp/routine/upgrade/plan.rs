@@ -12,7 +12,6 @@ use crate::smp::routine::{Call, Error};
 use crate::source::Source;
 
 impl<S: Source, I: AsRef<[Item<S>]> + AsMut<[Item<S>]>> Upgrade<S, I> {
-    /// Decides the steps for each image.
     pub(super) fn plan(&mut self, survey: Option<Survey>, retries: u8) {
         for item in self.items.as_mut() {
             let Seen { place, by_version, .. } = item.seen;

@@ -30,6 +30,7 @@ pub(in super::super) struct Job {
 /// 128 bytes beside a digest of 32, on each machine.
 const _: () = assert!(size_of::<Job>() <= 128 + 32);
 
+/// A restart leads from every state to `Idle`.
 #[derive(Debug)]
 pub(super) enum State {
     /// Not begun. Exits: `Sizing`; `Sending` if the sizes are known; `Ended` if there is nothing to
@@ -37,9 +38,9 @@ pub(super) enum State {
     Idle,
     /// Asks for the sizes. Exits: `Sending`, with them or without; `Ended` if `tx` is too short.
     Sizing(Sizing),
-    /// Sends pieces. Exits: `Ended`; `Idle`, by `restart`.
+    /// Sends pieces. Exit: `Ended`.
     Sending(Transfer),
-    /// Ended at this offset. Exits: `Idle`, by `restart`.
+    /// Ended at this offset. No exit but a restart.
     Ended { outcome: UploadOutcome, off: u64 },
 }
 
@@ -48,12 +49,10 @@ impl Job {
         Self { len, keys: Keys::default(), course: Course::new(), state: State::Idle }
     }
 
-    /// Starts again from scratch.
     pub(in super::super) fn restart(&mut self) {
         self.state = State::Idle;
     }
 
-    /// Starts again with another file.
     pub(in super::super) fn restart_with(&mut self, len: u64, keys: Keys) {
         (self.len, self.keys, self.state) = (len, keys, State::Idle);
         self.course.counts = Counts::default();
@@ -130,7 +129,6 @@ impl Job {
         matches!(self.state, State::Ended { .. })
     }
 
-    /// The progress so far.
     pub(in super::super) fn progress(&self) -> UploadEvent {
         let off = match &self.state {
             State::Idle | State::Sizing(_) => 0,

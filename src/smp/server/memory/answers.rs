@@ -78,7 +78,7 @@ impl<'m> Answers<'m> {
     pub fn new(memory: &'m mut [u8]) -> Self {
         // An entry with no time left is free.
         memory.fill(0);
-        Self { record: Record { memory, len: 0, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
+        Self { record: Record { memory, len: None, place: 0 }, peer: Peer(0), clock: Clock::default(), displaced: 0 }
     }
 
     /// Divides the memory among `peers` peers, in equal parts.

@@ -1,5 +1,6 @@
 //! Answer memory for several peers.
 
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use super::record::{ALL, Clock, Record};
@@ -34,7 +35,8 @@ struct Front {
     peer: Peer,
     /// The number of requests of other peers since this one's last request.
     silent: u16,
-    len: u16,
+    /// As [`Record::len`], in bytes 0 if there is none.
+    len: Option<NonZeroU16>,
     place: u8,
 }
 
@@ -43,14 +45,18 @@ impl Front {
         Self {
             peer: Peer(u32::from_le_bytes([p0, p1, p2, p3])),
             silent: u16::from_le_bytes([s0, s1]),
-            len: u16::from_le_bytes([l0, l1]),
+            len: NonZeroU16::new(u16::from_le_bytes([l0, l1])),
             place,
         }
     }
 
     const fn emit(self) -> [u8; FRONT] {
         let [p0, p1, p2, p3] = self.peer.0.to_le_bytes();
-        let ([s0, s1], [l0, l1]) = (self.silent.to_le_bytes(), self.len.to_le_bytes());
+        let len = match self.len {
+            Some(len) => len.get(),
+            None => 0,
+        };
+        let ([s0, s1], [l0, l1]) = (self.silent.to_le_bytes(), len.to_le_bytes());
         [p0, p1, p2, p3, s0, s1, l0, l1, self.place]
     }
 }

@@ -1,6 +1,7 @@
 //! The writes of one peer and the response to the newest one, in the caller's bytes, and their
 //! lifetime.
 
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use super::Known;
@@ -29,9 +30,9 @@ pub(super) const ALL: usize = WRITES * WRITE;
 /// The memory of one peer.
 pub(super) struct Record<'m> {
     pub(super) memory: &'m mut [u8],
-    /// The length of the response to the newest write; 0 if it is not stored, since no response is
-    /// empty.
-    pub(super) len: u16,
+    /// The length of the response to the newest write, if it is stored.
+    // No response is empty, so this costs as much as a number.
+    pub(super) len: Option<NonZeroU16>,
     /// The index of the newest write. The next one replaces the oldest.
     pub(super) place: u8,
 }
@@ -88,23 +89,20 @@ impl<'m> Record<'m> {
             return Known::Nothing;
         }
         // Of two writes that share a fingerprint, the older one counts: neither runs again.
-        if found.same != 1u8.wrapping_shl(self.place.into()) || self.len == 0 {
-            return Known::Executed;
-        }
+        let is_newest = found.same == 1u8.wrapping_shl(self.place.into());
+        let (Some(len), true) = (self.len, is_newest) else { return Known::Executed };
         // Different requests may share a fingerprint. The header of the stored response names
         // group, sequence number and command: if those differ, this is no repeat.
-        match self.memory.get(ALL..ALL.saturating_add(self.len.into())) {
+        match self.memory.get(ALL..ALL.saturating_add(len.get().into())) {
             Some(response) if names(response) == names(request) => Known::Response(response),
             _ => Known::Nothing,
         }
     }
 
-    /// Reborrows this record.
     pub(super) fn again(&mut self) -> Record<'_> {
         Record { memory: self.memory, len: self.len, place: self.place }
     }
 
-    /// Makes every entry free.
     pub(super) fn forget(&mut self) {
         self.memory.fill(0);
     }
@@ -112,7 +110,7 @@ impl<'m> Record<'m> {
     /// Stores a write in place of the oldest.
     pub(super) fn push(&mut self, fingerprint: u32, response: &[u8]) {
         self.place = self.place.wrapping_add(1) & LAST;
-        self.len = 0;
+        self.len = None;
         let place = usize::from(self.place);
         let Some((writes, room)) = self.memory.split_first_chunk_mut::<ALL>() else { return };
         let [f0, f1, f2, f3] = fingerprint.to_le_bytes();
@@ -122,7 +120,7 @@ impl<'m> Record<'m> {
         // A response that does not fit is not stored in part: its repeat gets rc 10.
         if let (Some(room), Ok(len)) = (room.get_mut(..response.len()), u16::try_from(response.len())) {
             copy(response, room);
-            self.len = len;
+            self.len = NonZeroU16::new(len);
         }
     }
 }
@@ -140,7 +138,6 @@ const UNIT: u32 = 1 << 16;
 pub(super) struct Clock(u32);
 
 impl Clock {
-    /// Adds time.
     pub(super) fn pass(&mut self, elapsed: Span) {
         self.0 = self.0.saturating_add(elapsed.as_micros());
     }

@@ -112,10 +112,12 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     let (mut progress, mut failed) = (None, None);
     let ended = device.run(&mut routine, |event| {
         let written = event.data.chunks().iter().try_for_each(|chunk| part.write(chunk));
-        progress.get_or_insert_with(|| output.progress(event.len)).at(part.len);
-        if part.len > 0 {
-            let text = format!("downloading: {} of {} bytes are in {}", part.len, event.len, part.path.display());
-            stop::at(text, "The same command with --resume continues there.");
+        if let Some(len) = event.len {
+            progress.get_or_insert_with(|| output.progress(len)).at(part.len);
+            if part.len > 0 {
+                let text = format!("downloading: {} of {len} bytes are in {}", part.len, part.path.display());
+                stop::at(text, "The same command with --resume continues there.");
+            }
         }
         failed = written.err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -147,13 +149,15 @@ fn download<F: Framing>(device: &mut Device<F>, path: &str, file: Option<&Path>,
     if let Err(error) = part.keep(&file) {
         return Err(part.left(output, Failure::Local(file, error)));
     }
-    device.note_window(report.window, report.len);
+    // All of it has come.
+    let len = report.off;
+    device.note_window(report.window, len);
     let json = json!({
-        "file": file.display().to_string(), "len": report.len, "repeats": report.repeats, "seconds": seconds,
+        "file": file.display().to_string(), "len": len, "repeats": report.repeats, "seconds": seconds,
         "match": verified, "resumed_at": start,
     });
     output.result(&json, || {
-        println!("{}: {}", file.display(), image::rate(report.len - start, seconds));
+        println!("{}: {}", file.display(), image::rate(len - start, seconds));
         compared(verified);
     });
     Ok(())
@@ -169,7 +173,9 @@ fn stream<F: Framing>(
     let mut routine = FileDownload::new(path).with_pacing(device.pacing()).with_verify(true);
     let (mut failed, mut progress) = (None, None);
     let ended = device.run(&mut routine, |event| {
-        progress.get_or_insert_with(|| output.progress(event.len)).at(event.off + event.data.len() as u64);
+        if let Some(len) = event.len {
+            progress.get_or_insert_with(|| output.progress(len)).at(event.off + event.data.len() as u64);
+        }
         failed = event.data.chunks().iter().try_for_each(|chunk| target.write_all(chunk)).err();
         if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -180,7 +186,7 @@ fn stream<F: Framing>(
     }
     let Ended::Done(report) = ended? else { return Err(Failure::Closed) };
     let verified = verified::<Download<'_>>(report.outcome)?;
-    let json = json!({ "file": if output.aside { "-".into() } else { name.display().to_string() }, "len": report.len, "repeats": report.repeats, "seconds": seconds, "match": verified });
+    let json = json!({ "file": if output.aside { "-".into() } else { name.display().to_string() }, "len": report.off, "repeats": report.repeats, "seconds": seconds, "match": verified });
     output.result(&json, || {});
     Ok(())
 }
