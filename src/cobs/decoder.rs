@@ -1,7 +1,7 @@
 //! Decodes COBS.
 
-use super::form::{copy_to_zero, long_group, zero_in};
-use super::words::{FULL, WORD};
+use super::form::{copy_clear, copy_to_zero, swap_words, zero_in};
+use super::words::{FULL, ONES, WORD};
 
 /// The result of one step of a [`Decoder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +47,6 @@ enum Position {
         zero: bool,
     },
 }
-
-/// A word of empty groups.
-const EMPTY: usize = usize::from_le_bytes([1; WORD]);
 
 impl Decoder {
     /// A decoder at the start of a frame.
@@ -131,9 +128,8 @@ impl Position {
         }
     }
 
-    /// Decodes whole groups of up to a word, as long as input and output hold the longest such
-    /// group. No state is stored in between, and words are moved whole even if only a part of them
-    /// is data.
+    /// Decodes whole groups, as long as input and output hold them, and for short ones a word: those
+    /// are moved as a word even if only a part of it is data.
     fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
         let mut zero = match self {
             Self::Start => false,
@@ -141,15 +137,6 @@ impl Position {
             Self::Group { .. } => return,
         };
         while let Some((code, rest)) = input.split_first() {
-            if let (1, true, Some(word), Some(place)) = (*code, zero, input.first_chunk(), out.first_chunk_mut())
-                && usize::from_le_bytes(*word) == EMPTY
-            {
-                // Empty groups: each stands for one zero.
-                *place = [0; WORD];
-                *input = input.get(WORD..).unwrap_or_default();
-                *out = core::mem::take(out).get_mut(WORD..).unwrap_or_default();
-                continue;
-            }
             let left = usize::from(code.wrapping_sub(1));
             let at = usize::from(zero);
             if left > WORD {
@@ -157,6 +144,14 @@ impl Position {
                 if left > FULL || !long_group(left, at, input, out) {
                     return;
                 }
+            } else if left == 0
+                && zero
+                && let count @ 1.. = swap_words(input, out, ONES)
+            {
+                // Empty groups: each stands for one zero.
+                *input = input.get(count..).unwrap_or_default();
+                *out = core::mem::take(out).get_mut(count..).unwrap_or_default();
+                continue;
             } else if short_group(left, at, rest, out) {
                 *input = rest.get(left..).unwrap_or_default();
                 *out = core::mem::take(out).get_mut(at.wrapping_add(left)..).unwrap_or_default();
@@ -182,6 +177,23 @@ fn short_group(left: usize, at: usize, input: &[u8], out: &mut [u8]) -> bool {
     if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
         *place = *word;
     }
+    true
+}
+
+/// Decodes a longer group with its code after `at` zeros, 0 or 1, if input and output hold all of
+/// it; returns false if not, or if there is a zero inside.
+fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) -> bool {
+    let wanted = at.wrapping_add(left);
+    let Some(place) = out.get_mut(..wanted) else { return false };
+    let Some((data, rest)) = input.get(1..).and_then(|rest| rest.split_at_checked(left)) else { return false };
+    if let Some(place) = place.first_mut() {
+        *place = 0;
+    }
+    if !copy_clear(data, place.get_mut(at..).unwrap_or_default()) {
+        return false;
+    }
+    *input = rest;
+    *out = core::mem::take(out).get_mut(wanted..).unwrap_or_default();
     true
 }
 

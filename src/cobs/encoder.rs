@@ -68,19 +68,21 @@ impl State {
                 }
                 Self::Group { left: 0, zero } => {
                     if zero {
-                        data.skip();
+                        data.skip(1);
                     }
                     *self = Self::Code;
                 }
-                Self::Group { left, zero } => match data.copy(left, &mut out) {
-                    0 => return out.len(),
-                    count => *self = Self::Group { left: left.wrapping_sub(count), zero },
-                },
                 Self::Last { left: 0 } => return out.len(),
-                Self::Last { left } => match data.copy(left, &mut out) {
-                    0 => return out.len(),
-                    count => *self = Self::Last { left: left.wrapping_sub(count) },
-                },
+                Self::Group { ref mut left, .. } | Self::Last { ref mut left } => {
+                    let count = data.copy(usize::from(*left), out);
+                    // At most `left`. There is a zero only if another body is given.
+                    let [moved, ..] = count.to_le_bytes();
+                    if moved == 0 {
+                        return out.len();
+                    }
+                    *left = left.wrapping_sub(moved);
+                    out = out.get_mut(count..).unwrap_or_default();
+                }
             }
         }
     }
@@ -122,31 +124,18 @@ impl Data<'_> {
         (next_code(len), state)
     }
 
-    const fn skip(&mut self) {
-        if let [_, body @ ..] = self.body {
-            self.body = body;
-        } else if let [_, tail @ ..] = self.tail {
-            self.tail = tail;
-        }
+    /// Copies up to `left` bytes of the part that comes next, up to a zero, and skips them.
+    fn copy(&mut self, left: usize, out: &mut [u8]) -> usize {
+        let part = if self.body.is_empty() { self.tail } else { self.body };
+        let count = copy_to_zero(part.get(..left).unwrap_or(part), out);
+        self.skip(count);
+        count
     }
 
-    /// Copies up to `left` bytes; returns the number copied. There is a zero among them only if
-    /// another body is given.
-    fn copy(&mut self, left: u8, out: &mut &mut [u8]) -> u8 {
-        let (wanted, to) = (usize::from(left), core::mem::take(out));
-        let mut done = copy_to_zero(self.body.get(..wanted).unwrap_or(self.body), to);
-        self.body = self.body.get(done..).unwrap_or_default();
-        let mut free = to.get_mut(done..).unwrap_or_default();
-        if done < wanted {
-            let more = copy_to_zero(self.tail.get(..wanted.wrapping_sub(done)).unwrap_or(self.tail), free);
-            self.tail = self.tail.get(more..).unwrap_or_default();
-            free = free.get_mut(more..).unwrap_or_default();
-            done = done.wrapping_add(more);
-        }
-        *out = free;
-        // At most `left`.
-        let [done, ..] = done.to_le_bytes();
-        done
+    /// Skips bytes of this part.
+    fn skip(&mut self, count: usize) {
+        let part = if self.body.is_empty() { &mut self.tail } else { &mut self.body };
+        *part = part.get(count..).unwrap_or_default();
     }
 }
 

@@ -23,6 +23,18 @@ pub(super) fn zero_at(bytes: &[u8]) -> usize {
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
 /// number of bytes. Bytes of `to` after them may be overwritten.
 pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
+    // A Cortex-M0 loads and stores a word byte by byte: bytes alone take less code and time.
+    if cfg!(not(target_has_atomic = "ptr")) {
+        let len = from.len().min(to.len());
+        return to
+            .iter_mut()
+            .zip(from)
+            .position(|(place, byte)| {
+                *place = *byte;
+                *byte == 0
+            })
+            .unwrap_or(len);
+    }
     let mut at = 0_usize;
     // A word is tested and moved while it is in a register.
     for (place, block) in to.as_chunks_mut::<WORD>().0.iter_mut().zip(from.as_chunks().0) {
@@ -49,12 +61,11 @@ pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
 pub(super) fn whole_groups<'o>(data: &mut &[u8], mut out: &'o mut [u8]) -> (&'o mut [u8], usize) {
     // A local copy stays in registers.
     let (mut body, mut clear) = (*data, 0);
-    while let Some((word, after)) = body.split_first_chunk::<WORD>() {
+    while let Some((word, _)) = body.split_first_chunk::<WORD>() {
         if usize::from_le_bytes(*word) == 0 {
             // All bytes are zeros: each is an empty group.
-            let Some(place) = out.first_chunk_mut() else { break };
-            *place = [1; WORD];
-            (body, out) = (after, out.get_mut(WORD..).unwrap_or_default());
+            let count @ 1.. = swap_words(body, out, 0) else { break };
+            (body, out) = (body.get(count..).unwrap_or_default(), out.get_mut(count..).unwrap_or_default());
             continue;
         }
         let len = zero_in(*word);
@@ -81,7 +92,37 @@ pub(super) fn whole_groups<'o>(data: &mut &[u8], mut out: &'o mut [u8]) -> (&'o 
     (out, clear)
 }
 
-/// Firmware leaves longer groups to the slow path, which moves just as many bytes at once.
-pub(super) const fn long_group(_: usize, _: usize, _: &mut &[u8], _: &mut &mut [u8]) -> bool {
-    false
+/// Copies `from`, longer than a word, to the front of `to`, which is as long; returns true if none
+/// of the bytes is zero.
+pub(super) fn copy_clear(from: &[u8], to: &mut [u8]) -> bool {
+    if cfg!(not(target_has_atomic = "ptr")) {
+        return copy_to_zero(from, to) == from.len();
+    }
+    let (Some(last), Some(end)) = (from.last_chunk::<WORD>(), to.last_chunk_mut()) else { return false };
+    *end = *last;
+    if has_zero(*last) {
+        return false;
+    }
+    // The last word is done already.
+    let front = from.get(..from.len().wrapping_sub(1)).unwrap_or_default().as_chunks().0;
+    !to.as_chunks_mut::<WORD>().0.iter_mut().zip(front).any(|(place, block)| {
+        *place = *block;
+        has_zero(*block)
+    })
+}
+
+/// Writes a word of zeros or ones to the front of `to` for each word of the other, `word`, at the
+/// front of `from`: a zero is an empty group, whose code is 1. Returns the number of bytes.
+// Inlined, 8 bytes decode in 162 instructions on a Cortex-M3, not 155.
+#[inline(never)]
+pub(super) fn swap_words(from: &[u8], to: &mut [u8], word: usize) -> usize {
+    let mut at = 0_usize;
+    for (place, block) in to.as_chunks_mut::<WORD>().0.iter_mut().zip(from.as_chunks().0) {
+        if usize::from_ne_bytes(*block) != word {
+            break;
+        }
+        *place = (word ^ ONES).to_ne_bytes();
+        at = at.wrapping_add(WORD);
+    }
+    at
 }

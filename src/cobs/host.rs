@@ -1,6 +1,6 @@
 //! The form of a host: more code, in fewer instructions.
 
-use super::words::{FULL, WORD, has_zero, next_code, zeros};
+use super::words::{FULL, ONES, WORD, has_zero, next_code, zeros};
 
 /// Bytes in a vector.
 const VECTOR: usize = 16;
@@ -168,19 +168,20 @@ pub(super) fn whole_groups<'o>(data: &mut &[u8], mut out: &'o mut [u8]) -> (&'o 
     (out, clear)
 }
 
-/// Decodes a longer group with its code after `at` zeros, 0 or 1, if input and output hold all of
-/// it; returns false if not, or if there is a zero inside.
-pub(super) fn long_group(left: usize, at: usize, input: &mut &[u8], out: &mut &mut [u8]) -> bool {
-    let wanted = at.wrapping_add(left);
-    let Some((data, rest)) = input.get(1..).and_then(|rest| rest.split_at_checked(left)) else { return false };
-    let Some(place) = out.get_mut(..wanted) else { return false };
-    if let Some(place) = place.first_mut() {
-        *place = 0;
+/// Does the same, with a test of the first word in front: often it is the only one.
+// Inlined, sparse data decode in 5 % more instructions.
+#[inline(never)]
+pub(super) fn swap_words(from: &[u8], to: &mut [u8], word: usize) -> usize {
+    if from.first_chunk() != Some(&word.to_ne_bytes()) {
+        return 0;
     }
-    if !copy_clear(data, place.get_mut(at..).unwrap_or_default()) {
-        return false;
+    let mut at = 0_usize;
+    for (place, block) in to.as_chunks_mut::<WORD>().0.iter_mut().zip(from.as_chunks().0) {
+        if usize::from_ne_bytes(*block) != word {
+            break;
+        }
+        *place = (word ^ ONES).to_ne_bytes();
+        at = at.wrapping_add(WORD);
     }
-    let free = core::mem::take(out).get_mut(wanted..).unwrap_or_default();
-    (*input, *out) = (rest, free);
-    true
+    at
 }
