@@ -132,6 +132,19 @@ impl<'b, H: Head> Counted<'b, H> {
         end
     }
 
+    /// Handles a silence; returns true if it ends an incomplete message.
+    // Inlined, a loop keeps the limits for all of its turns: 16 bytes more stack, 20 to 50 more flash.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn ends(&mut self, silence: Duration) -> bool {
+        let is_within = self.is_within();
+        let over = silence >= self.abandon || self.state == State::Resync && silence >= self.resync;
+        // The next byte is the start of a message again, since no sender pauses for that long.
+        if over && (is_within || self.state == State::Resync) {
+            self.state = State::START;
+        }
+        over && is_within
+    }
+
     fn announced(&self) -> Result<usize, Error> {
         let total = H::total(self.buffer.get(..H::LEN).ok_or(Error::TooLong)?)?;
         // A `Head` of the application may return anything; a message is never shorter than its
@@ -210,18 +223,7 @@ impl<H: Head> Framing for Counted<'_, H> {
     }
 
     fn idle(&mut self, silence: Duration) -> Result<Progress<'static>, Error> {
-        match self.state {
-            State::Resync if silence >= self.resync.min(self.abandon) => self.state = State::START,
-            // Nothing is incomplete here, so there is nothing to give up.
-            State::Header { have: 0 } | State::Complete { .. } | State::Resync => {}
-            // The next byte is the start of a message again, since no sender pauses for that long.
-            _ if silence >= self.abandon => {
-                self.state = State::START;
-                return Err(Error::Abandoned);
-            }
-            State::Header { .. } | State::Payload { .. } => {}
-        }
-        Ok(Progress::More)
+        if self.ends(silence) { Err(Error::Abandoned) } else { Ok(Progress::More) }
     }
 
     fn message(&self) -> &[u8] {
