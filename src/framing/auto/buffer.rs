@@ -23,9 +23,11 @@ impl Store for Buffer<'_> {
         self.bytes.len()
     }
 
-    fn put(&mut self, at: usize, bits: u32, count: usize) -> bool {
+    fn put(&mut self, at: usize, mut bits: u32, count: usize) -> bool {
         let Content::Wire { announced, crc } = &mut self.content else { return self.bytes.put(at, bits, count) };
-        for (at, byte) in (at..).zip(bits.to_be_bytes()).take(count) {
+        for at in at..at.wrapping_add(count) {
+            let [byte, ..] = bits.to_be_bytes();
+            bits <<= 8;
             match at {
                 // The first byte of another packet: its CRC begins here.
                 0 => (*announced, *crc) = ([byte, 0], Crc16::new()),
