@@ -128,8 +128,8 @@ impl Position {
         }
     }
 
-    /// Decodes whole groups, as long as input and output hold them, and for short ones a word: those
-    /// are moved as a word even if only a part of it is data.
+    /// Decodes whole groups, as long as input and output hold them. Short ones are moved as a word,
+    /// even if only a part of it is data, and need room for a word.
     fn short_groups(&mut self, input: &mut &[u8], out: &mut &mut [u8]) {
         let mut zero = match self {
             Self::Start => false,

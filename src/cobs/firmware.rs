@@ -1,5 +1,6 @@
 //! The form of firmware: less code.
 
+use super::BYTES;
 use super::words::{FULL, ONES, WORD, has_zero, next_code, zeros};
 
 /// Returns the index of the first zero in a word, or the length of a word.
@@ -23,8 +24,7 @@ pub(super) fn zero_at(bytes: &[u8]) -> usize {
 /// Copies `from` to the front of `to` up to the first zero or the shorter length; returns the
 /// number of bytes. Bytes of `to` after them may be overwritten.
 pub(super) fn copy_to_zero(from: &[u8], to: &mut [u8]) -> usize {
-    // A Cortex-M0 loads and stores a word byte by byte: bytes alone take less code and time.
-    if cfg!(not(target_has_atomic = "ptr")) {
+    if BYTES {
         let len = from.len().min(to.len());
         return to
             .iter_mut()
@@ -95,7 +95,7 @@ pub(super) fn whole_groups<'o>(data: &mut &[u8], mut out: &'o mut [u8]) -> (&'o 
 /// Copies `from`, longer than a word, to the front of `to`, which is as long; returns true if none
 /// of the bytes is zero.
 pub(super) fn copy_clear(from: &[u8], to: &mut [u8]) -> bool {
-    if cfg!(not(target_has_atomic = "ptr")) {
+    if BYTES {
         return copy_to_zero(from, to) == from.len();
     }
     let (Some(last), Some(end)) = (from.last_chunk::<WORD>(), to.last_chunk_mut()) else { return false };

@@ -36,6 +36,8 @@ mod lean {
 
     use firmware as form;
 
+    const BYTES: bool = false;
+
     #[test]
     fn the_first_zero_of_a_word_is_found_at_every_place() {
         for first in 0..=words::WORD {
@@ -52,6 +54,19 @@ mod lean {
             }
         }
     }
+}
+
+/// The same, with the copies of a Cortex-M0.
+#[path = "../../src/cobs"]
+mod bare {
+    pub mod decoder;
+    pub mod encoder;
+    mod firmware;
+    mod words;
+
+    use firmware as form;
+
+    const BYTES: bool = true;
 }
 
 /// Data of `len` bytes: without a zero, only zeros, few zeros, many, a zero at both ends, and one
@@ -85,12 +100,17 @@ fn encodes<const TAIL: usize>(random: &mut Random, body: &[u8], tail: [u8; TAIL]
         let mut encoder = lean::encoder::Encoder::new(tail);
         move |room: &mut [u8]| encoder.next(body, room)
     };
+    let by_bytes = || {
+        let mut encoder = bare::encoder::Encoder::new(tail);
+        move |room: &mut [u8]| encoder.next(body, room)
+    };
     makes(random, host, &expected);
     makes(random, firmware, &expected);
+    makes(random, by_bytes, &expected);
 }
 
 #[test]
-fn both_forms_encode_as_the_oracle_in_every_room() {
+fn all_forms_encode_as_the_oracle_in_every_room() {
     let mut random = Random::new(0);
     for len in lengths(&mut random) {
         for body in data(&mut random, len) {
@@ -175,10 +195,13 @@ fn decodes(stream: &[u8], cut: usize, room: usize) {
     assert_eq!(found, expected, "host, cut at {cut}, {room} bytes of room, {stream:02x?}");
     let found = steps(stream, cut, room, |input, out, len| firmware.push(input, out, len) as u8);
     assert_eq!(found, expected, "firmware, cut at {cut}, {room} bytes of room, {stream:02x?}");
+    let mut by_bytes = bare::decoder::Decoder::new();
+    let found = steps(stream, cut, room, |input, out, len| by_bytes.push(input, out, len) as u8);
+    assert_eq!(found, expected, "a Cortex-M0, cut at {cut}, {room} bytes of room, {stream:02x?}");
 }
 
 #[test]
-fn both_forms_decode_as_the_oracle_at_every_cut_and_in_every_room() {
+fn all_forms_decode_as_the_oracle_at_every_cut_and_in_every_room() {
     let mut random = Random::new(1);
     for len in lengths(&mut random) {
         for data in data(&mut random, len) {
