@@ -13,7 +13,7 @@ use std::error::Error as StdError;
 use std::ops::Range;
 
 use anysmp::framing::console::Console;
-use anysmp::line::{Event, Line, Peer, Service as _};
+use anysmp::line::{Event, Line, Peer};
 use anysmp::smp::server::{AllowAll, Answer, Handler, Incoming, Reply};
 use anysmp::smp::{Error, Group, Server, os};
 

@@ -94,7 +94,7 @@ use super::{Address, Command, Header, Payload};
 use crate::line::{Caller, Verdict};
 
 /// The master's side of the protocol: the address of a node, and the times to wait for it. 40
-/// bytes.
+/// bytes. BSMP numbers no requests, so a request does not change it.
 ///
 /// The setters may come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

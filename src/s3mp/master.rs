@@ -4,7 +4,7 @@
 //!   request ─▶ Master::request ─▶ tx[..len], Pending<K>
 //!   message ─▶ Pending::accepts ─┬─ true ──▶ Pending::decode ─▶ Response or Error
 //!                                └─ false ─▶ Unsolicited::parse ─▶ PUSH, DEBUG, or foreign
-//!   silence ─▶ Pending::retry ──▶ the same request with a new counter, or the end
+//!   silence ─▶ Caller::retry ──▶ the same request with a new counter, or the end
 //! ```
 //!
 //! One request is in flight at a time. A driver's `call` does all of this. `RESET` has no response
@@ -169,9 +169,8 @@ fn check(message: &[u8]) -> u8 {
 }
 
 impl<K> Pending<K> {
-    /// Gives the request in `tx` a new counter, when its response did not come in time; returns its
-    /// length in bytes, or `None` if no retries are left.
-    pub fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
+    /// Uses one retry: gives the request in `tx` a new counter, and returns its length.
+    fn retry(&mut self, master: &mut Master, tx: &mut [u8]) -> Option<usize> {
         self.retries = self.retries.checked_sub(1)?;
         let message = tx.get_mut(..self.len)?;
         master.number(message);

@@ -16,7 +16,6 @@
 //! | all others | | | `rc` 8 |
 //!
 //! ```
-//! use anysmp::line::{Peer, Service as _};
 //! use anysmp::smp::recovery::{Image, Target};
 //! use anysmp::smp::{Error, Recovery, error};
 //!
@@ -47,7 +46,7 @@
 //! let mut server = Recovery::new(Slot { flash: vec![] }, 512);
 //! // `Link::serve` does this with each message. Here the list of images:
 //! let (list, mut tx) = (b"\x00\x00\x00\x01\x00\x01\x00\x00\xa0", [0; 64]);
-//! let (len, _) = server.receive(list, Peer(0), &mut tx);
+//! let (len, _) = server.receive(list, &mut tx);
 //! let expected = b"\xbf\x66images\x9f\xbf\x64slot\x00\x67version\x651.2.3\xff\xff\xff";
 //! assert_eq!(tx[8..len], expected[..]);
 //! ```
@@ -179,7 +178,10 @@ impl<T: Target> Recovery<T> {
         &mut self.target
     }
 
-    fn handle(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
+    /// Handles one message; returns the length of the response in `tx`, 0 for none, and the action
+    /// to take when it has left.
+    #[must_use = "the response is in `tx` and has to be sent"]
+    pub fn receive(&mut self, message: &[u8], tx: &mut [u8]) -> (usize, After) {
         let Some((header, rest)) = message.split_first_chunk::<{ Header::LEN }>() else {
             return (0, After::Nothing);
         };
@@ -291,13 +293,13 @@ impl<T: Target> Serve for Recovery<T> {
 
 impl<T: Target> Service for Recovery<T> {
     fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
-        self.handle(message, tx)
+        self.receive(message, tx)
     }
 }
 
 impl<T: Target> asynch::Service for Recovery<T> {
     /// Waits for nothing but the target.
     async fn receive(&mut self, message: &[u8], _: Peer, tx: &mut [u8]) -> (usize, After) {
-        self.handle(message, tx)
+        self.receive(message, tx)
     }
 }

@@ -14,7 +14,7 @@
 //! returns the [`Answer`], so that each request gets exactly one response.
 //!
 //! ```
-//! use anysmp::line::{Peer, Service as _};
+//! use anysmp::line::Peer;
 //! use anysmp::smp::server::{After, Answer, Answers, Handler, Incoming, Reply};
 //! use anysmp::smp::{Empty, Error, Group, Op, Server, os};
 //!
@@ -344,8 +344,11 @@ impl<H, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Serve for Se
     }
 }
 
-impl<H: Handler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Service for Server<H, P, M, B, LEGACY_RC> {
-    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
+impl<H: Handler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Server<H, P, M, B, LEGACY_RC> {
+    /// Handles one message that `peer` sent; returns the length of the response in `tx`, 0 for
+    /// none, and the action to take when it has left.
+    #[must_use = "the response is in `tx` and has to be sent"]
+    pub fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
         let mut buffer = AnswerBuffer::new(tx);
         match self.check(message, peer, &mut buffer) {
             Checked::Answered(len) => (len, After::Nothing),
@@ -355,6 +358,12 @@ impl<H: Handler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Ser
                 (self.answered(peer, incoming, fingerprint, len, tx), after)
             }
         }
+    }
+}
+
+impl<H: Handler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool> Service for Server<H, P, M, B, LEGACY_RC> {
+    fn receive(&mut self, message: &[u8], peer: Peer, tx: &mut [u8]) -> (usize, After) {
+        self.receive(message, peer, tx)
     }
 }
 
@@ -380,5 +389,5 @@ impl<H: AsyncHandler, P: Policy, M: Memory, B: Parameters, const LEGACY_RC: bool
 /// Returns the length of the response in `tx`, 0 for none, and the action to take after it has
 /// left.
 pub fn serve<H: Handler, P: Policy>(handler: H, policy: P, message: &[u8], tx: &mut [u8]) -> (usize, After) {
-    Service::receive(&mut Server::new(handler, policy), message, Peer(0), tx)
+    Server::new(handler, policy).receive(message, Peer(0), tx)
 }

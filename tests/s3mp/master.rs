@@ -148,7 +148,7 @@ fn repeats_have_new_counters_and_invert_has_none() {
     let mut master = Master::new(Counter(1));
     let (len, mut pending) = master.request(&Set { address: Address(3), value: Value::new(&[0xF5]) }, &mut tx).unwrap();
     let mut counters = vec![tx[2]];
-    while let Some(again) = pending.retry(&mut master, &mut tx) {
+    while let Some(again) = Caller::<Set<'_>>::retry(&mut master, &mut pending, &mut tx) {
         assert_eq!((again, tx[0], tx[1], tx[3]), (len, 0x11, 3, 0xF5));
         // The answer to the earlier one is a late one now.
         assert_eq!(verdict::<Set<'_>>(&mut master, &mut pending, &[0, 3, *counters.last().unwrap()]), Verdict::Foreign);
@@ -158,7 +158,7 @@ fn repeats_have_new_counters_and_invert_has_none() {
     assert_eq!(counters, [1, 2, 3]);
 
     let (_, mut pending) = master.request(&Invert { address: Address(3) }, &mut tx).unwrap();
-    assert_eq!(pending.retry(&mut master, &mut tx), None);
+    assert_eq!(Caller::<Invert>::retry(&mut master, &mut pending, &mut tx), None);
 }
 
 /// Not after the timeout: the slave says within milliseconds that it could not read something.

@@ -1,7 +1,7 @@
 //! The server of a boot loader: byte for byte the answers of MCUboot's `boot_serial` if they were
 //! recorded, and each refusal that its docs name.
 
-use anysmp::line::{Peer, Serve as _, Service as _};
+use anysmp::line::Serve as _;
 use anysmp::smp::recovery::{Image, Target};
 use anysmp::smp::server::After;
 use anysmp::smp::{Decode, Error, Header, Op, Recovery, Request, Version, client, error, image, os};
@@ -58,7 +58,7 @@ impl Target for Slot {
 
 fn receive(server: &mut Recovery<Slot>, message: &[u8]) -> (Vec<u8>, After) {
     let mut tx = [0; 256];
-    let (len, after) = server.receive(message, Peer(0), &mut tx);
+    let (len, after) = server.receive(message, &mut tx);
     (tx[..len].to_vec(), after)
 }
 
@@ -199,7 +199,7 @@ fn an_image_has_its_number_only_where_there_are_several() {
         }
     }
     let mut tx = [0; 64];
-    let (len, _) = Recovery::new(Two, 512).receive(b"\x00\x00\x00\x01\x00\x01\x00\x00\xa0", Peer(0), &mut tx);
+    let (len, _) = Recovery::new(Two, 512).receive(b"\x00\x00\x00\x01\x00\x01\x00\x00\xa0", &mut tx);
     let expected = b"\xbf\x66images\x9f\xbf\x65image\x01\x64slot\x01\x67version\x651.0.0\xff\xff\xff";
     assert_eq!(tx[8..len], expected[..]);
 }
@@ -355,7 +355,7 @@ fn a_response_that_does_not_fit_becomes_rc_7_or_nothing() {
     let request = b"\x0a\x00\x00\x07\x00\x00\x07\x00\xa1\x61d\x63abc";
     for len in 0..40 {
         let mut tx = vec![0; len];
-        let (used, after) = server().receive(request, Peer(0), &mut tx);
+        let (used, after) = server().receive(request, &mut tx);
         assert_eq!(after, After::Nothing);
         match len {
             0..14 => assert_eq!(used, 0),
@@ -366,7 +366,7 @@ fn a_response_that_does_not_fit_becomes_rc_7_or_nothing() {
     // A header expresses 65,535 bytes: this response would have one more.
     let request = [b"\x02\x00\xff\xff\x00\x00\x07\x00\xa1\x61d\x79\xff\xf9", &[b'a'; 65_529][..]].concat();
     let mut tx = vec![0; 70_000];
-    let (used, _) = server().receive(&request, Peer(0), &mut tx);
+    let (used, _) = server().receive(&request, &mut tx);
     assert_eq!(tx[..used], *b"\x03\x00\x00\x06\x00\x00\x07\x00\xbf\x62rc\x07\xff");
 }
 

@@ -5,7 +5,7 @@ mod hostile;
 mod memory;
 
 use anysmp::cbor::Text;
-use anysmp::line::{Peer, Service};
+use anysmp::line::Peer;
 use anysmp::smp::server::{
     After, AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server, serve,
 };

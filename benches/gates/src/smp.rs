@@ -1,7 +1,7 @@
 //! A server with and without an answer memory, and a client that reads a response.
 
 use crate::{Meter, random};
-use anysmp::line::{Caller, Peer, Service, Verdict};
+use anysmp::line::{Caller, Peer, Verdict};
 use anysmp::smp::enumeration::{self, Detail, Details, List};
 use anysmp::smp::image::{ReadState, Upload, UploadResponse};
 use anysmp::smp::server::{AllowAll, Answer, Answers, Incoming, Reply, Server};

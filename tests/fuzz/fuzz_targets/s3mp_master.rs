@@ -48,7 +48,7 @@ fn exchange<R: Request>(request: &R, first: Counter, message: &[u8]) {
         assert!(!agreed || message[0] == ResponseCode::ACK.0);
         assert!(agreed || message[0] != ResponseCode::ACK.0 || R::COMMAND.0 == Describe::COMMAND.0);
     }
-    assert_eq!(pending.retry(&mut master, &mut tx).is_some(), request.is_idempotent());
+    assert_eq!(Caller::<R>::retry(&mut master, &mut pending, &mut tx).is_some(), request.is_idempotent());
     assert!(!request.is_idempotent() || tx[2] != sent.0 && &tx[3..len] == request.data());
 }
 

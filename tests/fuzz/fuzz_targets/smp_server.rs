@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use anysmp::cbor::Reader;
-use anysmp::line::{Peer, Serve, Service};
+use anysmp::line::{Peer, Serve};
 use anysmp::smp::server::{AllowAll, Answer, DenyWrites, Handler, Incoming, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Header, Op, image, os};
 use libfuzzer_sys::fuzz_target;

@@ -3,6 +3,7 @@
 
 use crate::{Operation, ask, drop_in_box, flag, run, serve, time};
 use anysmp::cbor::{Bytes, Text};
+use anysmp::line::Caller;
 use anysmp::s3mp::master::{
     Describe, Get, Invert, Master, Names, Request, Set, Status, Subscribe, Unsolicited, Unsubscribe, error_text,
 };
@@ -166,7 +167,7 @@ fn exchange<R: Request>(request: &R, bytes: &[u8], room: &mut [u8]) {
     let mut master = master();
     let Ok((_, mut pending)) = master.request(request, room) else { return };
     while !pending.accepts(bytes) {
-        if pending.retry(&mut master, room).is_none() {
+        if Caller::<R>::retry(&mut master, &mut pending, room).is_none() {
             return;
         }
     }

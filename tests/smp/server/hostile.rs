@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use anysmp::line::{Peer, Service};
+use anysmp::line::Peer;
 use anysmp::smp::server::{AllowAll, Answer, Answers, DenyWrites, Handler, Incoming, Memory, Policy, Reply, Server};
 use anysmp::smp::{Empty, Error, Group, Op, enumeration, fs, image, os, settings, shell, stat, zephyr};
 

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use anysmp::line::{Peer, Serve, Service, asynch};
+use anysmp::line::{Peer, Serve, asynch};
 use anysmp::smp::server::{
     After, AllowAll, Answer, Answers, AsyncHandler, Handler, Incoming, Known, Memory, PeerAnswers, Policy, Reply,
     Server,
@@ -226,7 +226,7 @@ fn only_a_piece_whose_offset_is_0_or_cannot_be_read_is_remembered() {
                 };
                 let mut server = Server::new(device, AllowAll).with_memory(&mut memory);
                 for _ in 0..2 {
-                    server.receive(&message(V2 | 2, group, 1, command, payload), Peer(0), &mut [0; 64]);
+                    let _ = server.receive(&message(V2 | 2, group, 1, command, payload), Peer(0), &mut [0; 64]);
                 }
                 assert_eq!(runs == 1, runs_once, "{payload:02x?}");
             }

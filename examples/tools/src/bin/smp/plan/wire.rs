@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anysmp::framing::Framing;
-use anysmp::line::{Event, Line, Peer, Service as _};
+use anysmp::line::{Event, Line, Peer};
 use anysmp::port::Clock;
 use anysmp::smp::os::ParametersResponse;
 use anysmp::smp::server::{AllowAll, Answer, Incoming, Reply, Server};
