@@ -196,17 +196,26 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
             // By the specification only the response with the last group has `end`.
             Ok(SingleResponse { group: found.group, end: (index == last).then_some(true) })
         }),
-        Details::COMMAND => incoming.write(&mut reply, |Details { groups }| {
-            let mut wanted = heapless::Vec::new();
-            for group in groups.iter().flatten() {
-                wanted.push(group).or(Err(error::enumeration::TOO_MANY_GROUP_ENTRIES))?;
-            }
-            // An empty list asks for no group; only without a list all are meant.
-            Ok(Chosen { served, wanted: groups.is_some().then_some(wanted) })
-        }),
+        Details::COMMAND => return details(served, incoming, reply),
         _ => Err(Error::NOT_SUPPORTED),
     };
     reply.done(written)
+}
+
+/// Answers a request for details.
+fn details(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
+    let Details { groups } = match incoming.decode() {
+        Ok(request) => request,
+        Err(error) => return reply.error(error),
+    };
+    // An empty list asks for no group; only without a list all are meant.
+    let mut chosen = Chosen { served, all: groups.is_none(), wanted: heapless::Vec::new() };
+    for group in groups.iter().flatten() {
+        if chosen.wanted.push(group).is_err() {
+            return reply.error(error::enumeration::TOO_MANY_GROUP_ENTRIES);
+        }
+    }
+    reply.ok(&chosen)
 }
 
 /// The numbers of the groups served, as a [`ListResponse`].
@@ -224,12 +233,13 @@ impl crate::smp::Encode for Numbers<'_> {
 /// The requested part of the groups served, as a [`DetailsResponse`].
 struct Chosen<'s> {
     served: &'s [Detail<'s>],
-    wanted: Option<heapless::Vec<u16, MOST>>,
+    all: bool,
+    wanted: heapless::Vec<u16, MOST>,
 }
 
 impl Chosen<'_> {
     fn has(&self, detail: &Detail<'_>) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&detail.group))
+        self.all || self.wanted.contains(&detail.group)
     }
 }
 
