@@ -199,11 +199,10 @@ impl Keys {
     }
 
     /// Returns the index of the first key for which `is` returns true, `usize::MAX` if there is
-    /// none; removes all keys up to it. Not the number of keys: a caller may have given a place at
-    /// that index.
+    /// none. Not the number of keys: a caller may have given a place at that index.
     // Not inlined: the slow path, since most keys come in the order of the struct.
     #[inline(never)]
-    pub(super) fn find(&mut self, mut is: impl FnMut(&[u8]) -> bool) -> usize {
+    pub(super) fn find(mut self, is: impl Fn(&[u8]) -> bool) -> usize {
         let mut place = 0;
         // The head contains only the length, and slices of different lengths differ anyway.
         while let Some([_head, key @ ..]) = self.take() {

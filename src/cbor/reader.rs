@@ -226,39 +226,38 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads one item into `item`.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[inline(always)]
     fn item_to(&mut self, item: &mut Item<'b>) -> Result<(), Malformed> {
         let start = self.rest;
-        let mut argument = 0;
-        let initial = self.head(&mut argument)?;
-        *item = match initial.major() {
-            UNSIGNED => Item::Unsigned(argument),
-            NEGATIVE => Item::Negative(argument),
-            major => {
-                let bytes = if let (BYTES | TEXT, false) = (major, initial.is_indefinite()) {
-                    self.take(length(argument))?
-                } else {
-                    // Skipping checks the whole item, so that no later read inside it can fail.
-                    self.rest = start;
-                    self.skip()?;
-                    self.since(start)
-                };
-                let string = if initial.is_indefinite() { Chunks::chunked(bytes) } else { Chunks::whole(bytes) };
-                let whole = Self::over(bytes);
-                match (major, initial.0) {
-                    (BYTES, _) => Item::Bytes(Bytes(string)),
-                    (TEXT, _) => Item::Text(Text(string)),
-                    (ARRAY, _) => Item::Array(whole),
-                    (MAP, _) => Item::Map(whole),
-                    // Of major type 7 only these three values have a meaning in SMP.
-                    (_, 0xF4) => Item::Boolean(false),
-                    (_, 0xF5) => Item::Boolean(true),
-                    (_, 0xF6) => Item::Null,
-                    _ => Item::Other(whole),
-                }
-            }
-        };
+        // Skipping checks the whole item, so that no later read inside it can fail.
+        self.rest = self.skipped()?;
+        item.set(start, self.rest.len());
         Ok(())
+    }
+}
+
+impl<'b> Item<'b> {
+    /// Becomes the item in front of `bytes`, up to the last `rest` ones; it has been checked.
+    #[inline(never)]
+    fn set(&mut self, bytes: &'b [u8], rest: usize) {
+        let bytes = bytes.get(..bytes.len().saturating_sub(rest)).unwrap_or_default();
+        let (mut reader, mut argument) = (Reader::over(bytes), 0);
+        let Ok(initial) = reader.head(&mut argument) else { return };
+        let string = if initial.is_indefinite() { Chunks::chunked(bytes) } else { Chunks::whole(reader.rest) };
+        let whole = Reader::over(bytes);
+        *self = match (initial.major(), initial.0) {
+            (UNSIGNED, _) => Item::Unsigned(argument),
+            (NEGATIVE, _) => Item::Negative(argument),
+            (BYTES, _) => Item::Bytes(Bytes(string)),
+            (TEXT, _) => Item::Text(Text(string)),
+            (ARRAY, _) => Item::Array(whole),
+            (MAP, _) => Item::Map(whole),
+            // Of major type 7 only these three values have a meaning in SMP.
+            (_, 0xF4) => Item::Boolean(false),
+            (_, 0xF5) => Item::Boolean(true),
+            (_, 0xF6) => Item::Null,
+            _ => Item::Other(whole),
+        };
     }
 }
 

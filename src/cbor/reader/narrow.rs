@@ -17,51 +17,54 @@ impl<'b> Reader<'b> {
     ) -> Result<&'b [u8], Malformed> {
         let mut reader = self;
         let mut entries = reader.entries()?;
-        // The keys after the last one read, the index of the first of them, and one bit for each
+        // The keys after the last one taken, the index of the first of them, and one bit for each
         // key that has come.
-        let (mut expected, mut next, mut seen) = (keys, 0, 0_u32);
+        let (mut after, mut next, mut seen) = (keys, 0, 0_u32);
         while entries.more(&mut reader)? {
-            let (mut after, mut place) = (expected, next);
-            if cfg!(feature = "small") || !reader.take_known(keys, &mut after, &mut place) {
-                let mut key = Item::Null;
-                reader.item_to(&mut key)?;
-                // SMP has only text keys: skipping a key of another type could hide what a request
-                // asks for.
-                let Item::Text(key) = &key else { return Err(Malformed) };
-                after = keys;
-                place = after.find(|known| key.as_bytes().equals(known));
-            }
-            match values.get_mut(place) {
+            let mut item = Item::Null;
+            let known = if cfg!(feature = "small") { None } else { reader.take_known(keys, &mut after, &mut next) };
+            let place = match known {
+                Some(place) => place,
+                None => {
+                    reader.item_to(&mut item)?;
+                    // SMP has only text keys: skipping a key of another type could hide what a
+                    // request asks for.
+                    let Item::Text(key) = &item else { return Err(Malformed) };
+                    keys.find(|known| key.as_bytes().equals(known))
+                }
+            };
+            let value = match values.get_mut(place) {
                 Some(value) if seen >> (place & 31) & 1 == 0 => {
-                    reader.item_to(value)?;
                     // A struct has at most 22 keys, so 32 bits suffice.
                     seen |= 1 << (place & 31);
-                    (expected, next) = (after, place.wrapping_add(1));
+                    value
                 }
                 // Which of the two was meant is unknown, and a request must not be guessed.
                 Some(_) if once => return Err(Malformed),
                 // An unknown key, or one that came before: in a response the first value counts.
-                _ => reader.skip()?,
-            }
+                _ => &mut item,
+            };
+            reader.item_to(value)?;
         }
         Ok(reader.rest)
     }
 
     /// Skips a key that is encoded in the usual way, if it is a known one: most likely the first of
-    /// `after`, else a later one of them, else any of `keys`. Leaves the keys after it in `after`
-    /// and its index in `place`.
+    /// `after`, else a later one of them, else any of `keys`; returns its index. Leaves the keys
+    /// after it in `after`, and the index of the first of them in `next`.
     #[inline(always)]
-    fn take_known(&mut self, keys: Keys, after: &mut Keys, place: &mut usize) -> bool {
+    fn take_known(&mut self, keys: Keys, after: &mut Keys, next: &mut usize) -> Option<usize> {
         for _ in 0..2 {
             while let Some((key, rest)) = after.take_from(self.rest) {
+                let place = *next;
+                *next = place.wrapping_add(1);
                 if key {
                     self.rest = rest;
-                    return true;
+                    return Some(place);
                 }
-                *place = place.wrapping_add(1);
             }
-            (*after, *place) = (keys, 0);
+            (*after, *next) = (keys, 0);
         }
-        false
+        None
     }
 }

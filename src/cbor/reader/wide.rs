@@ -87,7 +87,7 @@ impl<'b> Reader<'b> {
     /// Reads a key that is unknown, encoded in an unusual way, or near the end; returns its index,
     /// and the payload after it.
     #[inline(never)]
-    fn other_key(mut self, mut keys: Keys, place: usize) -> Result<(usize, &'b [u8]), Malformed> {
+    fn other_key(mut self, keys: Keys, place: usize) -> Result<(usize, &'b [u8]), Malformed> {
         // No known key has these first bytes, so it need not be decoded.
         if place == usize::MAX
             && let Some(value) = unknown(self.rest)
