@@ -208,14 +208,14 @@ fn details(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> 
         Ok(request) => request,
         Err(error) => return reply.error(error),
     };
-    // An empty list asks for no group; only without a list all are meant.
-    let mut chosen = Chosen { served, all: groups.is_none(), wanted: heapless::Vec::new() };
+    let mut wanted = heapless::Vec::<_, MOST>::new();
     for group in groups.iter().flatten() {
-        if chosen.wanted.push(group).is_err() {
+        if wanted.push(group).is_err() {
             return reply.error(error::enumeration::TOO_MANY_GROUP_ENTRIES);
         }
     }
-    reply.ok(&chosen)
+    // An empty list asks for no group; only without a list all are meant.
+    reply.ok(&Chosen { served, wanted: groups.is_some().then_some(&wanted) })
 }
 
 /// The numbers of the groups served, as a [`ListResponse`].
@@ -233,13 +233,12 @@ impl crate::smp::Encode for Numbers<'_> {
 /// The requested part of the groups served, as a [`DetailsResponse`].
 struct Chosen<'s> {
     served: &'s [Detail<'s>],
-    all: bool,
-    wanted: heapless::Vec<u16, MOST>,
+    wanted: Option<&'s [u16]>,
 }
 
 impl Chosen<'_> {
     fn has(&self, detail: &Detail<'_>) -> bool {
-        self.all || self.wanted.contains(&detail.group)
+        self.wanted.is_none_or(|wanted| wanted.contains(&detail.group))
     }
 }
 
