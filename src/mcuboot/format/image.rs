@@ -89,7 +89,7 @@ impl<'a> Image<'a> {
         let hash = self.hash(D::KIND)?;
         digest.reset();
         digest.update(self.hashed);
-        if digest.finish().as_bytes() == hash { Ok(()) } else { Err(Error::Mismatch) }
+        if digest.is(hash) { Ok(()) } else { Err(Error::Mismatch) }
     }
 }
 

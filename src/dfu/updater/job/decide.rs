@@ -169,7 +169,7 @@ impl<L: Loader, D: Digest, F: Geometries> Job<'_, '_, L, D, F> {
         match read {
             Read::Roles => {
                 // A program that cannot be read does not run, so the other one does.
-                let is_swapped = is_read && digest.finish().as_bytes() == record.spare.hash;
+                let is_swapped = is_read && digest.is(&record.spare.hash);
                 if is_swapped {
                     *record = record.swapped();
                 } else if is_read && *next == Next::Revert {

@@ -259,11 +259,12 @@ impl<'j, D: Digest, G: Gate, C: Setup> Job<'j, '_, D, G, C> {
     // With few locals: the hash function takes more stack than anything else here.
     fn is_hash(&mut self, read: Read) -> Result<bool, Error> {
         let Slots { digest, pairs, upload, .. } = &mut *self.slots;
-        let hash = digest.finish();
-        Ok(match read {
-            Read::Verify(mark) => *look::pair(pairs, mark.image).ok_or(Error::Unknown)?.seen(mark.slot).hash()? == hash,
-            _ => upload.key.is(hash.as_bytes()),
-        })
+        Ok(digest.is(match read {
+            Read::Verify(mark) => {
+                look::pair(pairs, mark.image).ok_or(Error::Unknown)?.seen(mark.slot).hash()?.as_bytes()
+            }
+            _ => upload.key.as_bytes(),
+        }))
     }
 
     /// Decides on a state write, after a look at all slots.
