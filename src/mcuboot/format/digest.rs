@@ -162,7 +162,7 @@ pub trait Digest {
     fn finish(&mut self) -> Hash;
 
     /// [Finishes](Self::finish); returns true if the hash is this one.
-    #[doc(hidden)] // For digests whose hash is shorter than the longest one.
+    #[doc(hidden)]
     fn is(&mut self, hash: &[u8]) -> bool {
         self.finish().as_bytes() == hash
     }
