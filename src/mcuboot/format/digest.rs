@@ -162,7 +162,7 @@ pub trait Digest {
     fn finish(&mut self) -> Hash;
 
     /// [Finishes](Self::finish); returns true if the hash is this one.
-    #[doc(hidden)]
+    #[doc(hidden)] // For the slots.
     fn is(&mut self, hash: &[u8]) -> bool {
         self.finish().as_bytes() == hash
     }
