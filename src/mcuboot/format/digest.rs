@@ -161,8 +161,7 @@ pub trait Digest {
     /// next update.
     fn finish(&mut self) -> Hash;
 
-    /// [Finishes](Self::finish); returns true if the hash is this one.
-    #[doc(hidden)] // For the slots.
+    /// [Finishes](Self::finish), and returns true if the hash is this one.
     fn is(&mut self, hash: &[u8]) -> bool {
         self.finish().as_bytes() == hash
     }
