@@ -1,6 +1,6 @@
 //! Encodes LEN, message and CRC as one stream of bytes, cut into lines.
 
-use super::base64::{self, FIRMWARE, FORM, HOST, SMALL};
+use super::base64::{self, FORM, HOST, SMALL};
 use super::packet::{CRC, LEN, LINE, Marker, groups, line_len};
 use crate::checksum::Crc16;
 use crate::framing::head::MIN_MESSAGE;
@@ -195,16 +195,6 @@ impl Encoder {
                         self.pending = 0;
                         break;
                     }
-                }
-                // A group of symbols.
-                if FORM == FIRMWARE
-                    && self.pending >> 24 != 0
-                    && let Some(place) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
-                {
-                    *place = self.pending.to_le_bytes();
-                    at = at.wrapping_add(4);
-                    self.pending = 0;
-                    break;
                 }
                 let Some(place) = out.get_mut(at) else { return at };
                 [*place, ..] = self.pending.to_le_bytes();
