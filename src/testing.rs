@@ -248,7 +248,6 @@ impl<'m, const WRITE: usize, const ERASE: usize, const READ: usize> RamNor<'m, W
         }
     }
 
-    /// Returns the `len` bytes at `offset`.
     fn bytes(&mut self, offset: u32, len: usize) -> &mut [u8] {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         self.memory.get_mut(offset..).and_then(|rest| rest.get_mut(..len)).unwrap_or(&mut [])

@@ -105,10 +105,8 @@ impl Span {
 
 /// A time that is kept, or one that is always zero and takes no memory.
 pub(crate) trait Time: Copy + Default + PartialEq {
-    /// Keeps `time`, if any.
     fn keep(time: Span) -> Self;
 
-    /// Returns what was kept.
     fn span(self) -> Span;
 }
 

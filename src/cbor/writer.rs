@@ -325,7 +325,6 @@ impl<'b> Writer<'b> {
         at
     }
 
-    /// Writes a head of one byte.
     #[cfg(target_pointer_width = "64")]
     pub(super) fn write_head(&mut self, at: usize, head: u8) {
         match self.out.get_mut(at) {

@@ -132,7 +132,6 @@ impl Data<'_> {
         count
     }
 
-    /// Skips bytes of this part.
     fn skip(&mut self, count: usize) {
         let part = if self.body.is_empty() { &mut self.tail } else { &mut self.body };
         *part = part.get(count..).unwrap_or_default();

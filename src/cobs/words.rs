@@ -9,7 +9,6 @@ pub(super) const WORD: usize = size_of::<usize>();
 /// A word whose bytes are all 1.
 pub(super) const ONES: usize = usize::MAX / 0xFF;
 
-/// Returns true if one of the bytes of a word is zero.
 pub(super) const fn has_zero(word: [u8; WORD]) -> bool {
     zeros(word) != 0
 }

@@ -210,7 +210,6 @@ impl<L, D, F> Updater<'_, L, D, F> {
         &self.loader
     }
 
-    /// Returns the length of the largest file.
     fn max(&self) -> u32 {
         self.regions.active.len.min(self.regions.spare.len)
     }

@@ -252,7 +252,6 @@ impl<D: Digest, G, C: Setup> Slots<'_, D, G, C> {
         u32::try_from(self.pairs.len()).unwrap_or(0).saturating_sub(1)
     }
 
-    /// Returns true if `hash` can be the digest of a whole file.
     fn is_file_hash(hash: &[u8]) -> bool {
         D::FILE_KIND.is_some_and(|kind| hash.len() == kind.len())
     }

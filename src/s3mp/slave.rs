@@ -365,7 +365,6 @@ fn emit(code: ResponseCode, address: Address, counter: Counter, len: usize, tx: 
     }
 }
 
-/// Copies as much as fits; returns the number of bytes.
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
     to.iter_mut().zip(from).map(|(to, from)| *to = *from).count()
 }

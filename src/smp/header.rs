@@ -32,7 +32,6 @@ impl Op {
         matches!(self, Self::Read | Self::Write)
     }
 
-    /// The op of the low two bits.
     const fn from_bits(bits: u8) -> Self {
         match bits & 0b11 {
             0 => Self::Read,

@@ -42,7 +42,6 @@ impl Marker {
     const START: u8 = 0x06;
     const NEXT: u8 = 0x04;
 
-    /// Returns the marker that begins with `byte`.
     pub(super) const fn by_first(byte: u8) -> Option<Self> {
         match byte {
             Self::START => Some(Self::Start),

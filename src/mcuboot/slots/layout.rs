@@ -87,7 +87,6 @@ impl Pair {
         self.max = self.max.min(max);
     }
 
-    /// Returns the length of the largest image in an upload.
     pub(super) const fn max(&self) -> u32 {
         self.max
     }

@@ -202,7 +202,6 @@ pub fn dispatch(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>
     reply.done(written)
 }
 
-/// Answers a request for details.
 fn details(served: &[Detail<'_>], incoming: &Incoming<'_>, reply: Reply<'_>) -> Answer {
     let Details { groups } = match incoming.decode() {
         Ok(request) => request,

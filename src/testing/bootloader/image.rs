@@ -46,7 +46,6 @@ impl Flash<'_, '_> {
         self.bytes(at, place.area.end().saturating_sub(at))
     }
 
-    /// Returns the length of the longest image that is started.
     pub(super) fn longest(&self, image: usize, area: Area) -> usize {
         let Pair { primary, secondary } = self.pair(image);
         let trailer = self.loader.trailer_len();

@@ -39,7 +39,6 @@ impl Plan {
 type Plans = [Plan; Bootloader::IMAGES];
 
 impl Flash<'_, '_> {
-    /// Performs a reset in a mode that swaps or overwrites.
     pub(super) fn boot_swapping<D: Digest>(&mut self, digest: &mut D) -> Result<[Boot; 2], Refused> {
         let mut plans = [Plan::NOTHING; Bootloader::IMAGES];
         let mut upgrade = false;

@@ -33,6 +33,7 @@ pub const ALL: &[Operation] = &[
         digest.reset_for_file();
         digest.update(bytes);
         drop_in_box(digest.finish());
+        drop_in_box(digest.is(bytes));
     },
     |_, _| drop_in_box(Header::new(Version::new(1, 2, 3), black_box(32), black_box(0), black_box(0))),
     |bytes, _| drop_in_box(core::str::from_utf8(bytes).map(str::parse::<Version>)),

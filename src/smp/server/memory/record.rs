@@ -47,7 +47,6 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Returns `true` if no write is stored at all.
     pub(super) const fn is_nothing(self) -> bool {
         self.stored == 0
     }
