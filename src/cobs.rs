@@ -37,8 +37,8 @@ use host as form;
 pub(crate) use host::{copy_clear, copy_to_zero, zero_at};
 use words::FULL;
 
-/// Firmware copies bytes instead of words: a Cortex-M0, which has no atomic operations either, loads
-/// and stores a word byte by byte, so bytes take less code and time.
+/// Firmware copies bytes instead of words: a Cortex-M0, which has no atomic operations either,
+/// loads and stores a word byte by byte, so bytes take less code and time.
 #[cfg(target_os = "none")]
 const BYTES: bool = cfg!(not(target_has_atomic = "ptr"));
 

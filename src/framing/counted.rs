@@ -133,7 +133,7 @@ impl<'b, H: Head> Counted<'b, H> {
     }
 
     /// Handles a silence; returns true if it ends an incomplete message.
-    // Inlined, a loop keeps the limits for all of its turns: 16 bytes of stack and 20 to 50 of flash.
+    // Inlined, a loop keeps the limits for all its turns: 16 bytes of stack, 20 to 50 of flash.
     #[cfg_attr(target_os = "none", inline(never))]
     fn ends(&mut self, silence: Duration) -> bool {
         let is_within = self.is_within();
