@@ -229,16 +229,20 @@ impl<'b> Reader<'b> {
     // Inlined, `small` has 16 to 24 bytes of stack less. In two functions, others have 32 less.
     #[cfg_attr(any(not(target_os = "none"), feature = "small"), inline(always))]
     fn item_to(&mut self, item: &mut Item<'b>) -> Result<(), Malformed> {
+        self.item_by::<{ cfg!(all(feature = "small", target_os = "none")) }>(item)
+    }
+
+    /// Does the same; if `SKIPS`, all items are skipped first.
+    #[inline(always)]
+    pub(super) fn item_by<const SKIPS: bool>(&mut self, item: &mut Item<'b>) -> Result<(), Malformed> {
         let start = self.rest;
-        if !cfg!(feature = "small")
-            && let Some(rest) = self.plain_to(item)
-        {
+        if !SKIPS && let Some(rest) = self.plain_to(item) {
             self.rest = rest;
             return Ok(());
         }
         // Skipping checks the whole item, so that no later read inside it can fail.
         self.rest = self.skipped()?;
-        item.set(self.since(start));
+        item.set::<SKIPS>(self.since(start));
         Ok(())
     }
 
@@ -264,8 +268,8 @@ impl<'b> Reader<'b> {
 
 impl<'b> Item<'b> {
     /// Becomes the item of these bytes, which has been skipped.
-    fn set(&mut self, bytes: &'b [u8]) {
-        if cfg!(feature = "small") && Reader::over(bytes).plain_to(self).is_some() {
+    fn set<const SKIPS: bool>(&mut self, bytes: &'b [u8]) {
+        if SKIPS && Reader::over(bytes).plain_to(self).is_some() {
             return;
         }
         let (string, whole) = (Chunks::chunked(bytes), Reader::over(bytes));

@@ -79,6 +79,9 @@ fn has_others(payload: &[u8], known: &[&str]) -> bool {
 fn read_alike(payload: &[u8], (keys, names): (Keys, &[&str]), once: bool, places: usize) -> bool {
     let (mut narrow, mut wide, mut others) = (std::vec![Item::Null; places], std::vec![Item::Null; places], false);
     let reader = Reader::new(payload);
+    let (mut plain, mut skipped, mut rest) = (Item::Null, Item::Null, (reader, reader));
+    assert_eq!(rest.0.item_by::<false>(&mut plain), rest.1.item_by::<true>(&mut skipped), "{payload:02x?}");
+    assert_eq!((printed(&plain), rest.0.rest()), (printed(&skipped), rest.1.rest()), "{payload:02x?}");
     let expected = reader.narrow_fields(keys, once, &mut narrow);
     let found = reader.wide_fields(keys, (!once).then_some(&mut others), &mut wide);
     assert_eq!(found, expected, "{places} places, {payload:02x?}");
