@@ -33,7 +33,7 @@
 //!
 //! ```
 //! use anysmp::framing::console::Console;
-//! use anysmp::line::{Event, Line, Peer, Service as _};
+//! use anysmp::line::{Event, Line, Peer};
 //! use anysmp::smp::{Server, os};
 //! use anysmp::smp::server::{AllowAll, Incoming, Reply};
 //! use core::time::Duration;

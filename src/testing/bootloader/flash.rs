@@ -109,6 +109,7 @@ impl<'b, 'm> Flash<'b, 'm> {
         }
     }
 
+    /// Copies bytes to a place that the caller has erased.
     pub(super) fn copy(&mut self, from: usize, to: usize, len: usize) {
         let end = from.saturating_add(len);
         if end <= self.memory.len() && to.saturating_add(len) <= self.memory.len() {

@@ -4,6 +4,7 @@ use super::flash::{Flash, Refused};
 use super::image::Place;
 
 impl Flash<'_, '_> {
+    /// Copies the image, and erases the first and the last sector of the secondary slot.
     pub(super) fn overwrite(&mut self, image: usize) -> Result<(), Refused> {
         let pair = self.pair(image);
         let [from, to] = [pair.secondary, pair.primary];

@@ -15,6 +15,7 @@ use crate::mcuboot::trailer::{Field, Flag, Layout, Magic, SwapType, Trailer};
 const MAX_ALIGN: usize = 512;
 
 impl Bootloader {
+    /// Returns the length of the trailer without the rows of the swap status.
     fn fields_len(&self) -> usize {
         let align = self.layout.align();
         // Swap with offset has one more field.
