@@ -22,6 +22,8 @@ use crate::source::Source;
 pub(super) struct Flight {
     pub(super) off: u64,
     pub(super) len: u16,
+    /// Its response is late, so that it may have been sent twice.
+    is_late: bool,
 }
 
 impl Flight {
@@ -155,9 +157,9 @@ impl Transfer {
     /// The request at this index of the window; beyond its last one, an empty piece at the end of
     /// the bytes in flight.
     fn flight(&self, index: usize) -> Flight {
-        let mut flight = Flight { off: self.base, len: 0 };
+        let mut flight = Flight { off: self.base, len: 0, is_late: !matches!(self.flow, Flow::Open) };
         for sent in self.outstanding.iter().take(index.saturating_add(1)) {
-            flight = Flight { off: flight.end(), len: sent.len() };
+            flight = Flight { off: flight.end(), len: sent.len(), ..flight };
         }
         flight
     }
@@ -236,7 +238,7 @@ impl Transfer {
         if due.off < counts.reached {
             counts.repeats = counts.repeats.wrapping_add(1);
         }
-        counts.reached = counts.reached.max(Flight { off: due.off, len }.end());
+        counts.reached = counts.reached.max(due.off.wrapping_add(len.into()));
         self.asked.get_or_insert(version);
         if due.again.is_some() {
             self.flow = Flow::Probing;
@@ -283,7 +285,8 @@ impl Transfer {
         Some(flight)
     }
 
-    /// Handles the refusal of `flight`: pauses if the device is only busy, else fails.
+    /// Handles the refusal of `flight`: pauses if the device is only busy, sends it again if the
+    /// device may have read a mixture of its copies, else fails.
     pub(super) fn refused(
         &mut self,
         flight: &Flight,
@@ -291,20 +294,24 @@ impl Transfer {
         error: client::Error,
         course: &mut Course,
     ) -> Result<(), Error> {
-        match error {
-            client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !is_first(flight.off, start) => {
-                self.rounds = self.rounds.saturating_add(1);
-                if self.rounds >= course.pacing.rounds() {
-                    return Err(error.into());
-                }
-                // The device has fewer free buffers than it reported: from here on one request at a
-                // time.
-                self.go_to(self.base, course);
-                (self.window, self.flow) = (1, Flow::Pause);
-                Ok(())
-            }
-            error => Err(error.into()),
+        let is_busy = match error {
+            client::Error::Remote(smp::Error::BUSY | smp::Error::NO_MEMORY) if !is_first(flight.off, start) => true,
+            // Without a checksum, a lost byte makes the next copy complete the one before it. The
+            // refusal of a request that was sent once is final.
+            client::Error::Remote(smp::Error::INVALID) if flight.is_late => false,
+            error => return Err(error.into()),
+        };
+        self.rounds = self.rounds.saturating_add(1);
+        if self.rounds >= course.pacing.rounds() {
+            return Err(error.into());
         }
+        self.go_to(self.base, course);
+        if is_busy {
+            // The device has fewer free buffers than it reported: from here on one request at a
+            // time.
+            (self.window, self.flow) = (1, Flow::Pause);
+        }
+        Ok(())
     }
 
     /// Handles a device that accepted only the part of `flight` before `off`, as MCUboot does,

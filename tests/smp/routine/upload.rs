@@ -640,6 +640,50 @@ fn an_error_of_the_server_is_final() {
     }
 }
 
+/// Without a framing, when a UART loses a byte of the first copy, the second one completes it: seen at the real MCUboot.
+#[test]
+fn a_refusal_of_what_was_sent_twice_is_not_believed_before_a_single_copy_is_refused() {
+    let file = [7; 3000];
+    for (lost, is_final) in [(0, false), (1, false), (0, true), (1, true)] {
+        let (mut slot, mut seen) = (Slot::default(), 0);
+        let mut upload = Upload::new(&file[..]).with_parameters(known(1024, 1));
+        let run = run(&mut upload, &mut Client::new(0), 1024, |request| {
+            seen += 1;
+            match seen - 1 - lost {
+                0 => vec![],
+                1 => vec![refused(request, smp::Error::INVALID)],
+                2 if is_final => vec![refused(request, smp::Error::INVALID)],
+                _ => vec![slot.answer(request)],
+            }
+        });
+        let numbers: Vec<_> =
+            run.sent().skip(lost as usize).map(|message| message[6] as usize - lost as usize).collect();
+        assert_eq!(numbers[..3], [0, 0, 1], "a repeat has its number, what is sent anew a new one");
+        if is_final {
+            let refused = UploadOutcome::Failed(Error::Remote(smp::Error::INVALID));
+            assert_eq!((run.report.outcome, numbers.len()), (refused, 3));
+        } else {
+            assert_eq!((run.report.outcome, &slot.flash[..]), (DONE, &file[..]));
+        }
+    }
+}
+
+#[test]
+fn a_device_that_never_understands_what_is_repeated_is_given_up() {
+    let file = [7; 3000];
+    let (mut slot, mut seen) = (Slot::default(), 0);
+    let mut upload = Upload::new(&file[..]).with_parameters(known(1024, 1));
+    let run = run(&mut upload, &mut Client::new(0), 1024, |request| {
+        seen += 1;
+        match seen {
+            1 => vec![slot.answer(request)],
+            _ if seen % 2 == 0 => vec![],
+            _ => vec![refused(request, smp::Error::INVALID)],
+        }
+    });
+    assert_eq!(run.report.outcome, UploadOutcome::Failed(Error::Remote(smp::Error::INVALID)));
+}
+
 #[test]
 fn a_device_that_is_out_of_buffers_is_given_a_rest() {
     let file = [7; 3000];
