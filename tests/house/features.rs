@@ -1,6 +1,6 @@
-//! The effects of features: CI may leave out a suite only for features that do not affect it.
+//! The effects of features: CI may leave out suites only for features that do not affect them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::kit::source::files;
@@ -11,61 +11,10 @@ fn named(code: &str) -> BTreeSet<String> {
     words.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
-/// The rooms of `src` that a suite tests: those with its name, and these.
-fn rooms(suite: &str) -> Vec<&str> {
-    let more: &[_] = match suite {
-        "framing" | "no_heap" => &["framing", "cobs", "checksum", "bytes", "time", "shown"],
-        "line" => &["port", "asynch", "blocking", "time"],
-        "smp" => &["cbor", "routine", "source"],
-        "bsmp" => &["envelope", "routine"],
-        "s3mp" => &["routine"],
-        _ => panic!("{suite} has no rooms here"),
-    };
-    [&[suite], more].concat()
-}
-
-/// `.ci/run` runs a suite only with the features that can change what it tests. These are the two
-/// that change framings, which all suites use, and those that the rooms or the tests name: what any
-/// other one adds, they cannot use.
-#[test]
-fn suites_run_with_each_feature_that_can_change_what_they_test() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(run) = std::fs::read_to_string(root.join(".ci/run")) else { return };
-    let (_, list) = run.split_once("CHANGES=(\n").unwrap();
-    let (list, _) = list.split_once("\n)").unwrap();
-    let lines = list.lines().map(|line| line.trim().trim_matches('"').split(' '));
-    let said = lines.map(|mut words| (words.next().unwrap(), words.collect()));
-    let said: BTreeMap<_, BTreeSet<_>> = said.collect();
-    assert_eq!(said.len(), 7, "{said:?}");
-    // Its tests read the sources, and no feature changes those.
-    assert_eq!(said["house"], BTreeSet::new());
-    for (&suite, said) in said.iter().filter(|(suite, _)| **suite != "house") {
-        let mut found = BTreeSet::from(["defmt".to_owned(), "small".to_owned()]);
-        let mut count = 0;
-        for (file, text) in files("src") {
-            let inside = file.strip_prefix(root.join("src")).unwrap();
-            if rooms(suite)
-                .iter()
-                .any(|room| inside.starts_with(room) || inside == Path::new(room).with_extension("rs"))
-            {
-                count += 1;
-                // A CRC that goes on from an earlier one: a function more, that no framing calls.
-                found.extend(named(&text.replace("#[cfg(feature = \"dfu\")]\n    pub(crate) const fn at(", "")));
-            }
-        }
-        assert!(count >= 19, "{suite}: {count} files");
-        let folder = format!("tests/{suite}");
-        let tests = match std::fs::read_to_string(root.join(&folder).with_extension("rs")) {
-            Ok(text) => vec![text],
-            Err(_) => files(&folder).into_iter().map(|(_, text)| text).collect(),
-        };
-        tests.iter().for_each(|text| found.extend(named(text)));
-        assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), *said, "{suite}");
-    }
-}
-
-/// The other features only add: a condition that turns code off, or chooses between two, would
-/// change suites that do not name it.
+/// With each other feature `.ci/run` only compiles the suites. That is enough as long as these add
+/// code, for it runs with all features: a condition that turns code off, or chooses between two
+/// forms, is in one of the files listed here. None of them has conditions of two features, so both
+/// forms of each run with no feature and with all; with `small` alone every suite runs as well.
 #[test]
 fn only_the_features_that_choose_a_form_are_asked_for_by_code_that_is_always_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -91,6 +40,9 @@ fn only_the_features_that_choose_a_form_are_asked_for_by_code_that_is_always_the
         ("framing/console/base64.rs", "small"),
     ];
     assert_eq!(found, wanted.into());
+    assert_eq!(wanted.map(|(file, _)| file).into_iter().collect::<BTreeSet<_>>().len(), wanted.len());
+    let Ok(run) = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run")) else { return };
+    assert!(run.contains("\nCHOOSE=\"small\"\n"), "the features with which all suites run");
 }
 
 /// The files that may name the feature `small`. In `framing` and `checksum` they choose a form,
