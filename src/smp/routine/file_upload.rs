@@ -42,7 +42,7 @@
 //!   `len`. If a piece before the refused one has not been confirmed, the upload continues there.
 //!   If the response to an earlier copy of the refused piece may be lost, the device is asked for
 //!   the length of its file, as for a resume.
-//! * `rc` 3 without `off`, and every other error but "busy" and "out of buffers", is final.
+//! * `rc` 3 without `off`, "busy" and "out of buffers" are as for an image; other errors are final.
 //! * The hash is the device's default one, `crc32` or (feature `sha2`) `sha256`, so that one query
 //!   is enough. If it answers with another kind, refuses or is silent, nothing is compared. Our
 //!   part is read from the source when the response has come. Empty files are not compared, since

@@ -22,7 +22,7 @@ use crate::source::Source;
 pub(super) struct Flight {
     pub(super) off: u64,
     pub(super) len: u16,
-    /// Its response is late, so that it may have been sent twice.
+    /// Its response is late: it may have been sent twice.
     is_late: bool,
 }
 
@@ -50,7 +50,6 @@ impl Sent {
 
 shown!(Sent, |sent| "Sent({}, {} bytes)", sent.sequence, sent.len());
 
-/// The kind of all requests of a transfer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kind {
     op: Op,
@@ -89,7 +88,6 @@ pub(super) const fn is_first(off: u64, start: u64) -> bool {
 /// more bytes of flash in a client with all three transfers on a Cortex-M0, since each would have
 /// its own copy of this code.
 pub(super) struct Transfer {
-    /// The number of requests that may be in flight.
     window: u8,
     /// The requests in flight, the oldest one first.
     outstanding: Vec<Sent, MAX_WINDOW, u8>,
@@ -124,7 +122,6 @@ enum Flow {
     Pause,
 }
 
-/// The piece that must be sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
     pub(super) off: u64,
@@ -285,8 +282,8 @@ impl Transfer {
         Some(flight)
     }
 
-    /// Handles the refusal of `flight`: pauses if the device is only busy, sends it again if the
-    /// device may have read a mixture of its copies, else fails.
+    /// Handles the refusal of `flight`: pauses if the device is only busy, sends it again if its
+    /// copies may have been mixed, else fails.
     pub(super) fn refused(
         &mut self,
         flight: &Flight,

@@ -843,3 +843,38 @@ fn a_line_that_loses_every_nth_message_slows_a_transfer_and_ends_none() {
         }
     }
 }
+
+/// A server behind a UART that loses a byte of each fourth request, without a framing: the repeat
+/// completes it, and the mixture of both is refused.
+fn mixing(mut server: impl FnMut(&[u8]) -> Vec<u8>) -> impl FnMut(&[u8]) -> Vec<u8> {
+    let (mut count, mut lost) = (0, Vec::new());
+    move |request| {
+        if lost == request {
+            return refused(request, smp::Error::INVALID);
+        }
+        count += 1;
+        if count % 4 != 0 {
+            return server(request);
+        }
+        lost = request.to_vec();
+        vec![]
+    }
+}
+
+#[test]
+fn a_refused_mixture_of_two_copies_ends_no_transfer() {
+    let file = Random::new(3).bytes(3000);
+    for window in 1..=3 {
+        let mut buffer = [0; 1024];
+        let mut store = Store::new(disk(&file), "/lfs", &mut buffer);
+        let routine = FileDownload::new(NAME).with_parameters(ParametersResponse::new(256, 4)).with_window(window);
+        let (report, got) = download(routine, (GOOD, 1), mixing(|request| answer(&mut store, request)));
+        assert_eq!((report.outcome, got == file), (DONE, true), "{window} at a time");
+        assert!(report.repeats > 0);
+
+        let mut store = Store::new(Disk::default(), "/lfs", &mut buffer);
+        let server = mixing(|request| answer(&mut store, request));
+        let report = drive(&mut upload(&file).with_window(window), (GOOD, 1), server, |_| ());
+        assert_eq!((report.outcome, store.files().0[NAME] == file), (DONE, true), "{window} at a time");
+    }
+}
