@@ -17,7 +17,6 @@ use crate::smp::client::{self, Client};
 use crate::smp::{self, Group, Header, Op, Request, Version};
 use crate::source::Source;
 
-/// A piece that was sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flight {
     pub(super) off: u64,
