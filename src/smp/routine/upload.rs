@@ -52,9 +52,10 @@
 //!   without progress until there is progress.
 //! * `rc` 2 (out of buffers) and `rc` 10 (busy) to a later piece make the upload pause for one
 //!   timeout and continue with one request at a time; each counts as a response without progress.
-//!   In response to the first piece they are final, as every other error is.
+//!   In response to the first piece they are final.
 //! * After `rc` 3 to a repeat the piece is sent once more, as a new request: without a checksum, a
-//!   repeat may complete a copy that lost bytes, and the device refuses the mixture.
+//!   repeat may complete a copy that lost bytes, and the device refuses the mixture. Every other
+//!   error is final.
 //! * When the response to the last piece is lost, a server that closes its session at the end
 //!   expects offset 0 at the repeat. The first piece is sent again then; servers that check their
 //!   copy answer that the file is complete; others receive it once more.
